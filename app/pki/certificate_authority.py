@@ -1,0 +1,222 @@
+"""A certificate authority: its certificate, its chain and its key; it signs what a template says."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from app.errors import SigningUnavailable
+from app.pki.distinguished_name import ca_id, to_string
+from app.pki.write_ahead_key import write_ahead_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        CertificateIssuerPrivateKeyTypes,
+        CertificatePublicKeyTypes,
+    )
+
+    from app.pki.certificate_template import CertificateTemplate
+
+
+@asn1.sequence
+class _Certificate:
+    """Certificate of RFC 5280 section 4.1, its parts kept as they are encoded."""
+
+    tbs_certificate: asn1.TLV
+    signature_algorithm: asn1.TLV
+    signature: asn1.BitString
+
+
+@asn1.sequence
+class _TbsCertificate:
+    """TBSCertificate of RFC 5280 section 4.1, read for its signature algorithm."""
+
+    version: Annotated[int, asn1.Explicit(0)]
+    serial_number: int
+    signature: asn1.TLV
+    issuer: asn1.TLV
+    validity: asn1.TLV
+    subject: asn1.TLV
+    subject_public_key_info: asn1.TLV
+    extensions: Annotated[asn1.TLV, asn1.Explicit(3)]
+
+
+@dataclass(frozen=True)
+class CertificateAuthority:
+    """One CA. ``chain`` runs from its own certificate to the root; ``key`` is None where only the certificate is here.
+
+    ``signs_end_entities`` is False for a CA that the hierarchy reserves for signing other CAs.
+    """
+
+    name: str
+    chain: tuple[x509.Certificate, ...]
+    key: CertificateIssuerPrivateKeyTypes | None = field(repr=False)
+    signs_end_entities: bool = True
+
+    @cached_property
+    def certificate(self) -> x509.Certificate:
+        """The CA's own certificate."""
+        return self.chain[0]
+
+    @cached_property
+    def id(self) -> int:
+        """EJBCA's id of this CA."""
+        return ca_id(self.certificate.subject)
+
+    @cached_property
+    def subject_dn(self) -> str:
+        """The CA's subject as EJBCA writes it."""
+        return to_string(self.certificate.subject)
+
+    @cached_property
+    def public_key_sha256(self) -> str:
+        """SHA-256 of the DER of the CA's SubjectPublicKeyInfo, in hex."""
+        return public_key_sha256_of(self.certificate.public_key())
+
+    @cached_property
+    def _authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        identifier = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+
+    @cached_property
+    def _validity(self) -> tuple[datetime, datetime]:
+        return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+
+    def check_validity(self, now: datetime) -> None:
+        """Raise :class:`SigningUnavailable` unless the CA's certificate is valid at ``now``."""
+        not_before, not_after = self._validity
+        if now < not_before:
+            raise SigningUnavailable(f"Signing CA {self.name} is not yet valid.")
+        if now > not_after:
+            raise SigningUnavailable(f"Signing CA {self.name} has expired.")
+
+    def check_usable(self, now: datetime) -> None:
+        """Raise :class:`SigningUnavailable` unless the CA has a key here and is valid at ``now``."""
+        self.check_validity(now)
+        self._signing_key()
+
+    def dates(self, template: CertificateTemplate, now: datetime) -> tuple[datetime, datetime]:
+        """Return notBefore and notAfter: whole seconds, begun no earlier and ended no later than the CA's own."""
+        self.check_validity(now)
+        ca_not_before, ca_not_after = self._validity
+        not_before = max(now.replace(microsecond=0) - template.backdated, ca_not_before)
+        return not_before, min(not_before + template.validity, ca_not_after)
+
+    def sign(
+        self, template: CertificateTemplate, *, serial: int, now: datetime, record: Callable[[bytes], None]
+    ) -> x509.Certificate:
+        """Sign ``template``; ``record`` gets the DER of the TBSCertificate first; if it raises, nothing is signed."""
+        not_before, not_after = self.dates(template, now)
+        builder = x509.CertificateBuilder(
+            issuer_name=self.certificate.subject,
+            subject_name=template.subject,
+            public_key=template.public_key,
+            serial_number=serial,
+            not_valid_before=not_before,
+            not_valid_after=not_after,
+            extensions=[
+                *template.extensions,
+                x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key_identifier),  # noqa: FBT003
+            ],
+        )
+        certificate = _sign(builder, self._signing_key(), template, record)
+        self._verify(certificate)
+        return certificate
+
+    def sign_recorded(self, tbs: bytes) -> x509.Certificate:
+        """Sign the exact TBSCertificate that was recorded earlier; the signature algorithm is the one it names."""
+        key = self._signing_key()
+        algorithm = asn1.decode_der(_TbsCertificate, tbs).signature
+        unsigned = _assemble(tbs, algorithm, b"")
+        signature = _raw_signature(key, tbs, unsigned.signature_hash_algorithm)
+        certificate = _assemble(tbs, algorithm, signature)
+        self._verify(certificate)
+        return certificate
+
+    def _signing_key(self) -> CertificateIssuerPrivateKeyTypes:
+        if self.key is None:
+            raise SigningUnavailable(f"CA token is offline for CA '{self.name}'.")
+        return self.key
+
+    def _verify(self, certificate: x509.Certificate) -> None:
+        """A key that went wrong in memory, or does not fit its certificate, must not give anything away."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (InvalidSignature, ValueError, TypeError) as error:
+            raise SigningUnavailable(f"CA '{self.name}' made a signature that does not verify.") from error
+
+
+def self_signed(
+    template: CertificateTemplate,
+    key: CertificateIssuerPrivateKeyTypes,
+    *,
+    serial: int,
+    not_before: datetime,
+    record: Callable[[bytes], None],
+) -> x509.Certificate:
+    """Sign a root's own certificate; as for :meth:`CertificateAuthority.sign`, ``record`` comes first."""
+    identifier = x509.SubjectKeyIdentifier.from_public_key(template.public_key)
+    builder = x509.CertificateBuilder(
+        issuer_name=template.subject,
+        subject_name=template.subject,
+        public_key=template.public_key,
+        serial_number=serial,
+        not_valid_before=not_before,
+        not_valid_after=not_before + template.validity,
+        extensions=list(template.extensions),
+    ).add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+    return _sign(builder, key, template, record)
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of the certificate's DER as openssl prints it: upper-case hex pairs with colons."""
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def serial_hex(serial: int) -> str:
+    """Return a serial as it is stored and shown: upper-case hex without leading zeros."""
+    return f"{serial:X}"
+
+
+def public_key_sha256_of(key: CertificatePublicKeyTypes) -> str:
+    """Return the SHA-256 of the DER of the key's SubjectPublicKeyInfo, in hex."""
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def _sign(
+    builder: x509.CertificateBuilder,
+    key: CertificateIssuerPrivateKeyTypes,
+    template: CertificateTemplate,
+    record: Callable[[bytes], None],
+) -> x509.Certificate:
+    hashed = isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return builder.sign(write_ahead_key(key, record), template.hash_algorithm if hashed else None)
+
+
+def _raw_signature(key: CertificateIssuerPrivateKeyTypes, tbs: bytes, algorithm: hashes.HashAlgorithm | None) -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey) and algorithm is not None:
+        return key.sign(tbs, padding.PKCS1v15(), algorithm)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm is not None:
+        return key.sign(tbs, ec.ECDSA(algorithm))
+    return key.sign(tbs)  # type: ignore[call-arg] # Ed25519, ML-DSA: the hash is part of the algorithm
+
+
+def _assemble(tbs: bytes, algorithm: asn1.TLV, signature: bytes) -> x509.Certificate:
+    certificate = _Certificate(
+        tbs_certificate=asn1.decode_der(asn1.TLV, tbs),
+        signature_algorithm=algorithm,
+        signature=asn1.BitString(signature, 0),
+    )
+    return x509.load_der_x509_certificate(asn1.encode_der(certificate))

@@ -1,0 +1,38 @@
+"""All that a certificate will say but its serial, issuer and dates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+
+@dataclass(frozen=True)
+class CertificateTemplate:
+    """What a profile made of a request.
+
+    ``validity`` counts from the start, which lies ``backdated`` before the moment of signing; the CA caps the end at
+    its own. ``extensions`` hold everything but the authority key identifier, which is the CA's to write.
+    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA).
+    """
+
+    subject: x509.Name
+    public_key: CertificatePublicKeyTypes
+    validity: timedelta
+    backdated: timedelta
+    extensions: tuple[x509.Extension[x509.ExtensionType], ...]
+    hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+    profile: str
+    profile_sha256: str
+
+
+def extension(value: x509.ExtensionType, *, critical: bool) -> x509.Extension[x509.ExtensionType]:
+    """Return ``value`` as an extension that carries its OID and criticality."""
+    return x509.Extension(value.oid, critical, value)

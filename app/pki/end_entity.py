@@ -1,0 +1,94 @@
+"""End entities: who may get a certificate, and the life they go through (EJBCA's end entity and its statuses)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from app.errors import InvalidInput
+from app.pki.text import name_problem
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_USERNAME_BYTES: Final = 64
+"""A username becomes the common name by default, and ub-common-name is 64 (RFC 5280 appendix A.1)."""
+
+
+class EndEntityStatus(IntEnum):
+    """EJBCA's statuses and their numbers."""
+
+    NEW = 10
+    FAILED = 11
+    INITIALIZED = 20
+    INPROCESS = 30
+    GENERATED = 40
+    REVOKED = 50
+    HISTORICAL = 60
+    KEYRECOVERY = 70
+
+
+ENROLLABLE: Final = frozenset(
+    {EndEntityStatus.NEW, EndEntityStatus.FAILED, EndEntityStatus.INPROCESS, EndEntityStatus.KEYRECOVERY}
+)
+"""The statuses in which EJBCA lets an end entity enrol."""
+
+
+class TokenType(IntEnum):
+    """Who makes the key, and in which container: EJBCA's token types."""
+
+    USERGENERATED = 1
+    P12 = 2
+    JKS = 3
+    PEM = 4
+
+
+@dataclass(frozen=True)
+class EndEntity:
+    """One end entity as it is stored.
+
+    ``subject_dn`` is in EJBCA's order. ``password_verifier`` is what the password is checked against, never the
+    password; None means that nobody can enrol. ``claimed_by`` is the serial of the certificate that an enrolment is
+    signing just now: the one-time password is then spent, whatever the status says.
+    """
+
+    username: str
+    status: EndEntityStatus
+    subject_dn: str
+    ca_name: str
+    certificate_profile: str
+    end_entity_profile: str
+    token_type: TokenType
+    created_at: datetime
+    modified_at: datetime
+    send_notification: bool = False
+    password_verifier: str | None = field(default=None, repr=False)
+    claimed_by: str | None = None
+
+    @property
+    def may_enrol(self) -> bool:
+        """True when the status allows an enrolment and no other enrolment holds the one-time password."""
+        return self.status in ENROLLABLE and self.claimed_by is None
+
+    @property
+    def enrolment_status(self) -> EndEntityStatus:
+        """The status as an enrolling caller sees it: a claimed end entity is as good as GENERATED."""
+        return self.status if self.claimed_by is None else EndEntityStatus.GENERATED
+
+
+def checked_username(username: str) -> str:
+    """Return ``username`` unchanged when it may name an end entity, else raise :class:`InvalidInput`.
+
+    Names are case-sensitive and compared byte by byte; a name with two spellings (Unicode forms, edge blanks) is
+    refused rather than folded, so that two spellings never meet in one end entity. ``/`` cannot be addressed in a URL
+    path, and a name of dots alone is a path of its own.
+    """
+    problem = name_problem(username, max_bytes=MAX_USERNAME_BYTES)
+    if problem is None and "/" in username:
+        problem = "holds a '/', which a URL cannot address"
+    if problem is None and not username.strip("."):
+        problem = "is made of dots alone"
+    if problem is not None:
+        raise InvalidInput(f"The end entity name {problem}.")
+    return username

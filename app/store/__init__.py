@@ -1,0 +1,1 @@
+"""What the CA remembers: SQL, and only here."""

@@ -1,0 +1,204 @@
+"""Certificates: recorded as pending with their exact to-be-signed bytes before the CA key signs, issued after."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+from app.pki.revocation import RevocationReason
+from app.store.times import from_text, to_text
+
+if TYPE_CHECKING:
+    from app.store.database import Database, Row
+
+
+class CertificateState(StrEnum):
+    """How far a certificate got: recorded to be signed, signed and stored, or given up (and then revoked)."""
+
+    PENDING = "pending"
+    ISSUED = "issued"
+    ORPHAN = "orphan"
+
+
+class CertificateType(IntEnum):
+    """EJBCA's certificate types."""
+
+    END_ENTITY = 1
+    SUB_CA = 2
+    ROOT_CA = 8
+
+
+@dataclass(frozen=True)
+class StoredCertificate:
+    """A certificate's row. ``tbs`` is there while pending, ``certificate`` (DER) once issued; ``serial`` is hex."""
+
+    ca_name: str
+    serial: str
+    certificate_type: CertificateType
+    username: str
+    subject_dn: str
+    tbs_sha256: str
+    public_key_sha256: str
+    certificate_profile: str
+    profile_sha256: str
+    not_before: datetime
+    not_after: datetime
+    created_at: datetime
+    state: CertificateState = CertificateState.PENDING
+    tbs: bytes | None = field(default=None, repr=False)
+    certificate: bytes | None = field(default=None, repr=False)
+    csr_sha256: str | None = None
+    revoked_at: datetime | None = None
+    revocation_reason: RevocationReason = RevocationReason.NOTREVOKED
+
+    @property
+    def revoked(self) -> bool:
+        """True once the certificate is revoked or on hold."""
+        return self.revocation_reason is not RevocationReason.NOTREVOKED
+
+
+class CertificateStore:
+    """Reads and conditional writes; the writes need an open transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the database to read and write."""
+        self._database = database
+
+    def add(self, certificate: StoredCertificate) -> None:
+        """Record a certificate; a serial or TBS that is there already is an :class:`sqlite3.IntegrityError`."""
+        self._database.insert("certificates", _row(certificate))
+
+    def find(self, ca_name: str, serial: str) -> StoredCertificate | None:
+        """Return the certificate of that CA and serial (upper-case hex, no leading zeros)."""
+        row = self._database.row(
+            "SELECT * FROM certificates WHERE ca_name = :ca AND serial = :serial", ca=ca_name, serial=serial
+        )
+        return _certificate(row) if row else None
+
+    def find_serial(self, serial: str) -> list[StoredCertificate]:
+        """Return the certificates of any CA with that serial."""
+        return self._list("serial = :serial", serial=serial)
+
+    def find_request(self, username: str, csr_sha256: str, since: datetime) -> StoredCertificate | None:
+        """Return the newest certificate made for ``username`` from that request since then, pending ones included."""
+        found = self._list(
+            "username = :username AND csr_sha256 = :csr AND created_at >= :since",
+            username=username,
+            csr=csr_sha256,
+            since=to_text(since),
+        )
+        return found[-1] if found else None
+
+    def of_user(self, username: str) -> list[StoredCertificate]:
+        """Return all certificates of an end entity or CA, oldest first."""
+        return self._list("username = :username", username=username)
+
+    def own_of_authority(self, name: str) -> StoredCertificate | None:
+        """Return the newest certificate that was made for the CA ``name`` itself."""
+        found = self._list(
+            "username = :name AND certificate_type <> :end_entity AND state <> :orphan",
+            name=name,
+            end_entity=CertificateType.END_ENTITY,
+            orphan=CertificateState.ORPHAN,
+        )
+        return found[-1] if found else None
+
+    def newest(self, limit: int) -> list[StoredCertificate]:
+        """Return the certificates made last, newest first."""
+        rows = self._database.rows("SELECT * FROM certificates ORDER BY created_at DESC LIMIT :limit", limit=limit)
+        return [_certificate(row) for row in rows]
+
+    def pending(self) -> list[StoredCertificate]:
+        """Return what was recorded to be signed and is not known to be."""
+        return self._list("state = :state", state=CertificateState.PENDING)
+
+    def holder_of_key(self, public_key_sha256: str, *, other_than: str) -> str | None:
+        """Return the name of another holder of a certificate with that public key, or None."""
+        row = self._database.row(
+            "SELECT username FROM certificates WHERE public_key_sha256 = :key AND username <> :other LIMIT 1",
+            key=public_key_sha256,
+            other=other_than,
+        )
+        return row["username"] if row else None
+
+    def mark_issued(self, ca_name: str, serial: str, certificate: bytes) -> bool:
+        """Turn pending into issued with the signed DER; False when it is pending no more."""
+        return self._leave_pending(ca_name, serial, CertificateState.ISSUED, certificate)
+
+    def mark_orphan(self, ca_name: str, serial: str, now: datetime) -> None:
+        """Give up a pending certificate; whether a signature was made is unknown, so it counts as revoked."""
+        if self._leave_pending(ca_name, serial, CertificateState.ORPHAN, None):
+            self.revoke(ca_name, serial, RevocationReason.UNSPECIFIED, now)
+
+    def revoke(self, ca_name: str, serial: str, reason: RevocationReason, now: datetime) -> bool:
+        """Revoke a certificate that is good; False when it was not."""
+        changed = self._database.execute(
+            "UPDATE certificates SET revocation_reason = :reason, revoked_at = :now "
+            "WHERE ca_name = :ca AND serial = :serial AND revocation_reason = :good",
+            reason=reason,
+            now=to_text(now),
+            ca=ca_name,
+            serial=serial,
+            good=RevocationReason.NOTREVOKED,
+        )
+        return changed == 1
+
+    def _leave_pending(self, ca_name: str, serial: str, state: CertificateState, certificate: bytes | None) -> bool:
+        changed = self._database.execute(
+            "UPDATE certificates SET state = :state, certificate = :certificate, "
+            "tbs = CASE WHEN :state = 'issued' THEN NULL ELSE tbs END "
+            "WHERE ca_name = :ca AND serial = :serial AND state = :pending",
+            state=state,
+            certificate=_to_base64(certificate),
+            ca=ca_name,
+            serial=serial,
+            pending=CertificateState.PENDING,
+        )
+        return changed == 1
+
+    def _list(self, condition: str, **parameters: object) -> list[StoredCertificate]:
+        sql = f"SELECT * FROM certificates WHERE {condition} ORDER BY created_at"  # noqa: S608 # nosec B608 -- conditions of ours
+        return [_certificate(row) for row in self._database.rows(sql, **parameters)]
+
+
+def _to_base64(der: bytes | None) -> str | None:
+    return None if der is None else base64.b64encode(der).decode()
+
+
+def _from_base64(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
+
+
+def _certificate(row: Row) -> StoredCertificate:
+    return StoredCertificate(
+        **{
+            **row,
+            "certificate_type": CertificateType(row["certificate_type"]),
+            "state": CertificateState(row["state"]),
+            "tbs": _from_base64(row["tbs"]),
+            "certificate": _from_base64(row["certificate"]),
+            "not_before": from_text(row["not_before"]),
+            "not_after": from_text(row["not_after"]),
+            "created_at": from_text(row["created_at"]),
+            "revoked_at": from_text(row["revoked_at"]) if row["revoked_at"] else None,
+            "revocation_reason": RevocationReason(row["revocation_reason"]),
+        }
+    )
+
+
+def _row(certificate: StoredCertificate) -> Row:
+    return {
+        **vars(certificate),
+        "certificate_type": int(certificate.certificate_type),
+        "state": str(certificate.state),
+        "tbs": _to_base64(certificate.tbs),
+        "certificate": _to_base64(certificate.certificate),
+        "not_before": to_text(certificate.not_before),
+        "not_after": to_text(certificate.not_after),
+        "created_at": to_text(certificate.created_at),
+        "revoked_at": to_text(certificate.revoked_at) if certificate.revoked_at else None,
+        "revocation_reason": int(certificate.revocation_reason),
+    }

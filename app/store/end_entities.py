@@ -1,0 +1,144 @@
+"""End entities and their wrong passwords in a row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
+from app.store.times import from_text, to_text
+
+if TYPE_CHECKING:
+    from app.store.database import Database, Row
+
+
+class EndEntityStore:
+    """Reads and conditional writes; the writes need an open transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the database to read and write."""
+        self._database = database
+
+    def find(self, username: str) -> EndEntity | None:
+        """Return the end entity of exactly that name."""
+        row = self._database.row("SELECT * FROM end_entities WHERE username = :username", username=username)
+        return _entity(row) if row else None
+
+    def page(self, *, after: str = "", limit: int = 100, status: EndEntityStatus | None = None) -> list[EndEntity]:
+        """Return up to ``limit`` end entities in the order of their names, beginning behind ``after``."""
+        rows = self._database.rows(
+            "SELECT * FROM end_entities WHERE username > :after AND (:status IS NULL OR status = :status) "
+            "ORDER BY username LIMIT :limit",
+            after=after,
+            limit=limit,
+            status=status,
+        )
+        return [_entity(row) for row in rows]
+
+    def holder_of_subject(self, ca_name: str, subject_dn: str, *, other_than: str) -> str | None:
+        """Return the name of another end entity of that CA with the same subject, or None."""
+        row = self._database.row(
+            "SELECT username FROM end_entities WHERE ca_name = :ca AND subject_dn = :dn AND username <> :other LIMIT 1",
+            ca=ca_name,
+            dn=subject_dn,
+            other=other_than,
+        )
+        return row["username"] if row else None
+
+    def save(self, entity: EndEntity) -> None:
+        """Add the end entity, or replace the one of that name."""
+        self._database.execute("DELETE FROM end_entities WHERE username = :username", username=entity.username)
+        self._database.insert("end_entities", _row(entity))
+
+    def delete(self, username: str) -> None:
+        """Forget the end entity; its certificates stay."""
+        self._database.execute("DELETE FROM end_entities WHERE username = :username", username=username)
+
+    def set_status(self, username: str, status: EndEntityStatus, now: datetime) -> None:
+        """Put the end entity into ``status`` and release any claim on its password."""
+        self._database.execute(
+            "UPDATE end_entities SET status = :status, claimed_by = NULL, modified_at = :now "
+            "WHERE username = :username",
+            status=status,
+            now=to_text(now),
+            username=username,
+        )
+
+    def claim(self, entity: EndEntity, serial: str, now: datetime) -> bool:
+        """Spend the one-time password for the certificate ``serial``; False when another enrolment was first.
+
+        The row is claimed only if it is still what the caller checked: status, password, CA and subject.
+        """
+        changed = self._database.execute(
+            "UPDATE end_entities SET status = :inprocess, claimed_by = :serial, modified_at = :now "
+            "WHERE username = :username AND password_verifier = :verifier AND claimed_by IS NULL "
+            "AND ca_name = :ca AND subject_dn = :dn AND status = :status",
+            status=entity.status,
+            inprocess=EndEntityStatus.INPROCESS,
+            serial=serial,
+            now=to_text(now),
+            username=entity.username,
+            verifier=entity.password_verifier,
+            ca=entity.ca_name,
+            dn=entity.subject_dn,
+        )
+        return changed == 1
+
+    def finish(self, username: str, serial: str, now: datetime) -> bool:
+        """Make the end entity GENERATED if ``serial`` still holds its claim (nobody re-armed or revoked it since)."""
+        changed = self._database.execute(
+            "UPDATE end_entities SET status = :generated, claimed_by = NULL, modified_at = :now "
+            "WHERE username = :username AND claimed_by = :serial",
+            generated=EndEntityStatus.GENERATED,
+            now=to_text(now),
+            username=username,
+            serial=serial,
+        )
+        return changed == 1
+
+    def failures(self, subject: str) -> tuple[int, datetime | None]:
+        """Return the wrong passwords in a row of a name or bucket, and until when it is blocked."""
+        row = self._database.row("SELECT * FROM password_failures WHERE subject = :subject", subject=subject)
+        return (row["failures"], from_text(row["blocked_until"])) if row else (0, None)
+
+    def set_failures(self, subject: str, failures: int, blocked_until: datetime) -> None:
+        """Record the count of wrong passwords in a row."""
+        self._database.execute(
+            "INSERT INTO password_failures (subject, failures, blocked_until) VALUES (:subject, :failures, :until) "
+            "ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, blocked_until = excluded.blocked_until",
+            subject=subject,
+            failures=failures,
+            until=to_text(blocked_until),
+        )
+
+    def clear_failures(self, subject: str) -> None:
+        """Forget the wrong passwords of a name."""
+        self._database.execute("DELETE FROM password_failures WHERE subject = :subject", subject=subject)
+
+
+def _entity(row: Row) -> EndEntity:
+    return EndEntity(
+        username=row["username"],
+        status=EndEntityStatus(row["status"]),
+        subject_dn=row["subject_dn"],
+        ca_name=row["ca_name"],
+        certificate_profile=row["certificate_profile"],
+        end_entity_profile=row["end_entity_profile"],
+        token_type=TokenType(row["token_type"]),
+        send_notification=bool(row["send_notification"]),
+        password_verifier=row["password_verifier"],
+        claimed_by=row["claimed_by"],
+        created_at=from_text(row["created_at"]),
+        modified_at=from_text(row["modified_at"]),
+    )
+
+
+def _row(entity: EndEntity) -> Row:
+    return {
+        **vars(entity),
+        "status": int(entity.status),
+        "token_type": int(entity.token_type),
+        "send_notification": int(entity.send_notification),
+        "created_at": to_text(entity.created_at),
+        "modified_at": to_text(entity.modified_at),
+    }

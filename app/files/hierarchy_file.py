@@ -1,0 +1,77 @@
+"""``profiles/hierarchy.yaml``: the CAs an installation has, in the nested shape of EJBCA-REST's caHierarchy.json."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.errors import ConfigurationError, InvalidInput
+from app.files.yaml_file import load
+from app.pki import distinguished_name
+from app.pki.declared_authority import KEY_TYPES, DeclaredAuthority
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography import x509
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+_MAX_DAYS: Final = 36525
+
+
+class _Dn(fields.Field["x509.Name"]):
+    def _deserialize(self, value: Any, *_: object, **__: object) -> x509.Name:
+        try:
+            return distinguished_name.parse(str(value))
+        except InvalidInput as error:
+            raise ValidationError(str(error)) from error
+
+
+class _AuthoritySchema(Schema):
+    # A CA's name is also the name of its files, so it holds nothing a path could be built from.
+    name = fields.Str(required=True, validate=validate.Regexp(_NAME.pattern + r"\Z", error="is no name for a CA"))
+    dn = _Dn()
+    validity = fields.Int(required=True, strict=True, validate=validate.Range(1, _MAX_DAYS))
+    keytype = fields.Str(load_default="RSA", validate=validate.OneOf(KEY_TYPES))
+    keysize = fields.Int(load_default=4096, strict=True, validate=validate.Range(2048, 8192))
+    pathlen = fields.Int(load_default=None, allow_none=True, strict=True, validate=validate.Range(0, 9))
+    end_entities = fields.Bool(load_default=True)
+    subca = fields.List(fields.Nested(lambda: _AuthoritySchema()), load_default=list)  # noqa: PLW0108 -- recursive
+
+
+class _HierarchySchema(Schema):
+    hierarchy = fields.Str(load_default="tiered", validate=validate.OneOf(["tiered", "flat"]))
+    cas = fields.List(fields.Nested(_AuthoritySchema), required=True, validate=validate.Length(min=1))
+
+
+def load_hierarchy(path: Path) -> tuple[DeclaredAuthority, ...]:
+    """Read the declared CAs, each issuer before the CAs it signs; raise :class:`ConfigurationError` naming the key."""
+    data, sha256 = load(path, _HierarchySchema())
+    flat = data["hierarchy"] == "flat"
+    declared = [authority for root in data["cas"] for authority in _flatten(root, None, sha256, flat=flat)]
+    for attribute in ("name", "subject"):
+        values = [getattr(authority, attribute) for authority in declared]
+        if len(set(values)) < len(values):
+            raise ConfigurationError(f"{path}: two CAs have the same {attribute}.")
+    if not any(authority.signs_end_entities for authority in declared):
+        raise ConfigurationError(f"{path}: no CA signs end entities.")
+    return tuple(declared)
+
+
+def _flatten(data: dict[str, Any], issuer: str | None, sha256: str, *, flat: bool) -> list[DeclaredAuthority]:
+    authority = DeclaredAuthority(
+        name=data["name"],
+        subject=data.get("dn") or distinguished_name.of_common_name(data["name"]),
+        validity=timedelta(days=data["validity"]),
+        key_type=data["keytype"],
+        key_size=data["keysize"],
+        path_length=data["pathlen"],
+        signs_end_entities=data["end_entities"],
+        issuer=None if flat else issuer,
+        sha256=sha256,
+    )
+    below = [inner for sub in data["subca"] for inner in _flatten(sub, authority.name, sha256, flat=flat)]
+    return below if flat and not authority.signs_end_entities else [authority, *below]

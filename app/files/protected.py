@@ -1,0 +1,67 @@
+"""Files that nobody else may read, written whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from app.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory that only its owner may enter (0700), with its parents."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a new file so that it has ``mode`` from its first moment, is complete whenever it is seen, and is on disk.
+
+    Raises :class:`FileExistsError` rather than touch one that is there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # unlike a rename, this fails when the name is taken
+    finally:
+        temporary.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def read_private(path: Path) -> bytes:
+    """Return the content of a secret file; refuse one that others could read or that is not ours."""
+    try:
+        status = path.stat()
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise ConfigurationError(
+            f"{path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}); it must be 0600."
+        )
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise ConfigurationError(f"{path} belongs to another user (uid {status.st_uid}).")
+    return content
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on ``path`` for the block, so that two starts at once set up only once."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

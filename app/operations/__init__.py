@@ -1,0 +1,1 @@
+"""What the CA does: one class a subject, its methods the verbs."""

@@ -1,0 +1,62 @@
+"""The CAs of this installation, found by name or by distinguished name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.errors import InvalidInput, NotAllowed, UnknownAuthority
+from app.pki import distinguished_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cryptography import x509
+
+    from app.pki.certificate_authority import CertificateAuthority
+
+_SHOWN = 80
+
+
+class Authorities:
+    """All CAs, loaded once; sorted by name."""
+
+    def __init__(self, authorities: Iterable[CertificateAuthority]) -> None:
+        """Take the CAs in any order."""
+        self._by_name = {authority.name: authority for authority in sorted(authorities, key=lambda ca: ca.name)}
+
+    def __iter__(self) -> Iterator[CertificateAuthority]:
+        """Iterate over the CAs by name."""
+        return iter(self._by_name.values())
+
+    def named(self, name: str) -> CertificateAuthority:
+        """Return the CA of that name, or of that distinguished name in any order, case of types or blanks."""
+        authority = self._by_name.get(name) or self._by_dn(name)
+        if authority is None:
+            raise UnknownAuthority(f"CA with name {name[:_SHOWN]} does not exist.")
+        return authority
+
+    def for_end_entities(self, name: str) -> CertificateAuthority:
+        """Return the CA of exactly that name if it signs end entities."""
+        if name not in self._by_name:
+            raise UnknownAuthority(f"CA with name {name[:_SHOWN]} does not exist.")
+        authority = self._by_name[name]
+        if not authority.signs_end_entities:
+            raise NotAllowed(f"CA {name} signs other CAs only, no end entities.")
+        return authority
+
+    def holder_of_key(self, public_key_sha256: str) -> str | None:
+        """Return the name of the CA whose key that is, or None."""
+        return next((ca.name for ca in self if ca.public_key_sha256 == public_key_sha256), None)
+
+    def holder_of_subject(self, subject: x509.Name) -> str | None:
+        """Return the name of the CA whose subject that is, or None."""
+        return next((ca.name for ca in self if ca.certificate.subject == subject), None)
+
+    def _by_dn(self, text: str) -> CertificateAuthority | None:
+        if "=" not in text:
+            return None
+        try:
+            wanted = distinguished_name.ca_id(distinguished_name.parse(text))
+        except InvalidInput:
+            return None
+        return next((ca for ca in self if ca.id == wanted), None)

@@ -1,0 +1,181 @@
+"""Adds, edits, re-arms, finds, revokes and deletes end entities."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity, UnknownProfile
+from app.pki import distinguished_name
+from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
+from app.pki.revocation import RevocationReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from app.operations.actor import Actor
+    from app.operations.authorities import Authorities
+    from app.operations.enrolment import Enrolment
+    from app.pki.certificate_profile import CertificateProfile
+    from app.store.audit_log import AuditLog
+    from app.store.certificates import CertificateStore
+    from app.store.database import Database
+    from app.store.end_entities import EndEntityStore
+
+END_ENTITY_PROFILES = frozenset({"EMPTY_CFREE"})
+_PERMANENT = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What an end entity is to be; the defaults are dojot's. ``subject_dn`` None means ``CN=<username>``."""
+
+    username: str
+    password: str = dataclasses.field(repr=False)
+    subject_dn: str | None = None
+    ca_name: str = "IOTmidCA"
+    certificate_profile: str = "CFREE"
+    end_entity_profile: str = "EMPTY_CFREE"
+    token_type: TokenType = TokenType.USERGENERATED
+    status: EndEntityStatus = EndEntityStatus.NEW
+    send_notification: bool = False
+
+
+@dataclass(frozen=True)
+class EndEntities:
+    """The acts on end entities, each recorded in the audit log in its own transaction."""
+
+    database: Database
+    store: EndEntityStore
+    certificates: CertificateStore
+    audit: AuditLog
+    authorities: Authorities
+    profiles: Mapping[str, CertificateProfile]
+    enrolment: Enrolment
+    now: Callable[[], datetime]
+
+    def find(self, username: str) -> EndEntity:
+        """Return the end entity, or raise :class:`UnknownEndEntity`."""
+        entity = self.store.find(username)
+        if entity is None:
+            raise UnknownEndEntity(f"User {username[:80]} not found.")
+        return entity
+
+    def put(self, registration: Registration, actor: Actor, *, only_new: bool = False) -> EndEntity:
+        """Add an end entity, or replace the one of that name whole (EJBCA's editUser), and arm its password.
+
+        A new one begins as NEW whatever was asked. Certificates it has stay as they are. With ``only_new`` an existing
+        name is a :class:`Conflict` (EJBCA's addUser).
+        """
+        entity = self._entity(registration)
+        with self.database.transaction():
+            existing = self.store.find(entity.username)
+            if existing is not None and only_new:
+                raise Conflict(f"User {entity.username} already exists.")
+            self._check_subject(entity)
+            if existing is None:
+                entity = dataclasses.replace(entity, status=EndEntityStatus.NEW)
+            else:
+                entity = dataclasses.replace(entity, created_at=existing.created_at)
+            self.store.save(entity)
+            self.enrolment.reset(entity.username)
+            self._audit("entity.edited" if existing else "entity.added", entity.username, actor)
+        return entity
+
+    def rearm(self, username: str, password: str, actor: Actor) -> EndEntity:
+        """Give the end entity a new one-time password and the status NEW."""
+        now = self.now()
+        with self.database.transaction():
+            entity = dataclasses.replace(
+                self.find(username),
+                status=EndEntityStatus.NEW,
+                password_verifier=self.enrolment.passwords.verifier(username, password),
+                claimed_by=None,
+                modified_at=now,
+            )
+            self.store.save(entity)
+            self.enrolment.reset(username)
+            self._audit("entity.rearmed", username, actor)
+        return entity
+
+    def revoke(self, username: str, reason: RevocationReason, actor: Actor, *, delete: bool = False) -> int:
+        """Revoke all certificates of the end entity that are good and make it REVOKED; return how many were revoked.
+
+        Repeating is no error. ``delete`` forgets the end entity as well, never its certificates.
+        """
+        if reason not in _PERMANENT:
+            raise InvalidInput(
+                f"Invalid operation trying to revoke user with unrevoke reason code. Username '{username[:80]}', "
+                f"reason {int(reason)}."
+            )
+        now = self.now()
+        with self.database.transaction():
+            if self.store.find(username) is None:
+                raise UnknownEndEntity("Wrong username or password")
+            revoked = [
+                certificate.serial
+                for certificate in self.certificates.of_user(username)
+                if certificate.not_after > now
+                and self.certificates.revoke(certificate.ca_name, certificate.serial, reason, now)
+            ]
+            self.store.set_status(username, EndEntityStatus.REVOKED, now)
+            self._audit("entity.revoked", username, actor, serials=revoked, reason=reason.name)
+            if delete:
+                self._delete(username, actor)
+        return len(revoked)
+
+    def delete(self, username: str, actor: Actor) -> None:
+        """Forget the end entity; its certificates stay good and on record."""
+        with self.database.transaction():
+            self.find(username)
+            self._delete(username, actor)
+
+    def _delete(self, username: str, actor: Actor) -> None:
+        self.store.delete(username)
+        self.enrolment.reset(username)
+        self._audit("entity.deleted", username, actor)
+
+    def _entity(self, registration: Registration) -> EndEntity:
+        username = checked_username(registration.username)
+        if registration.end_entity_profile not in END_ENTITY_PROFILES:
+            raise UnknownProfile(f"Error End Entity profile {registration.end_entity_profile[:80]} does not exist.")
+        if registration.certificate_profile not in self.profiles:
+            raise UnknownProfile(f"Error Certificate profile {registration.certificate_profile[:80]} does not exist.")
+        self.authorities.for_end_entities(registration.ca_name)
+        self.profiles[registration.certificate_profile].check_authority(registration.ca_name)
+        if registration.subject_dn is None:
+            subject = distinguished_name.of_common_name(username)
+        else:
+            subject = distinguished_name.parse(registration.subject_dn)
+        if distinguished_name.common_name(subject) is None:
+            raise InvalidInput("Subject DN field 'CN' must exist.")
+        if self.authorities.holder_of_subject(subject) is not None:
+            raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
+        now = self.now()
+        return EndEntity(
+            username=username,
+            status=registration.status,
+            subject_dn=distinguished_name.to_string(subject),
+            ca_name=registration.ca_name,
+            certificate_profile=registration.certificate_profile,
+            end_entity_profile=registration.end_entity_profile,
+            token_type=registration.token_type,
+            send_notification=registration.send_notification,
+            password_verifier=self.enrolment.passwords.verifier(username, registration.password),
+            created_at=now,
+            modified_at=now,
+        )
+
+    def _check_subject(self, entity: EndEntity) -> None:
+        holder = self.store.holder_of_subject(entity.ca_name, entity.subject_dn, other_than=entity.username)
+        if holder is not None:
+            raise SubjectInUse(
+                f"User '{entity.username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are "
+                "using while issued by the same CA."
+            )
+
+    def _audit(self, action: str, username: str, actor: Actor, **details: object) -> None:
+        entry = {**actor.as_entry(), "action": action, "object": username, "result": "ok", **details}
+        self.audit.append(self.now(), entry)

@@ -1,0 +1,93 @@
+"""Who may enrol: name and one-time password, with a lock that grows with wrong passwords in a row."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from app.errors import TooManyFailures, WrongPassword, WrongStatus, WrongTokenType
+from app.pki.end_entity import EndEntity, TokenType, checked_username
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.operations.enrolment_password import EnrolmentPasswords
+    from app.store.end_entities import EndEntityStore
+
+FREE_FAILURES: Final = 5
+MAX_BLOCK: Final = timedelta(seconds=900)
+# Names that do not exist are counted too, or the time an answer takes would tell them apart. They share buckets, so
+# that inventing names does not fill the disk.
+_UNKNOWN_BUCKETS: Final = 1024
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """Checks name, password and state; counts what was wrong."""
+
+    end_entities: EndEntityStore
+    passwords: EnrolmentPasswords
+    now: Callable[[], datetime]
+
+    def authenticate(self, username: str, password: str) -> EndEntity:
+        """Return the end entity whose password this is, in whatever state it is.
+
+        Raises :class:`TooManyFailures` while the name is locked, and :class:`EnrolmentRefused` in EJBCA's words: it
+        names a wrong state before a wrong password, and an unknown name like a wrong password.
+        """
+        entity = self.end_entities.find(checked_username(username))
+        now = self.now()
+        _, blocked_until = self.end_entities.failures(_counter(username, known=entity is not None))
+        if blocked_until is not None and now < blocked_until:
+            seconds = int((blocked_until - now).total_seconds()) + 1
+            raise TooManyFailures(f"Too many wrong passwords for {username}; try again in {seconds} s.", seconds)
+        correct = self.passwords.matches(username, password, entity.password_verifier if entity else None)
+        if entity is None:
+            raise WrongPassword("Wrong username or password", wrong_password=True)
+        if correct:
+            return entity
+        if not entity.may_enrol:
+            raise wrong_status(entity, wrong_password=True)
+        raise WrongPassword(f"Got request for user with invalid password: {username}.", wrong_password=True)
+
+    def count_failure(self, username: str, now: datetime) -> None:
+        """Count one more wrong password inside the open transaction; from the sixth in a row the name is locked."""
+        counter = _counter(username, known=self.end_entities.find(username) is not None)
+        failures = self.end_entities.failures(counter)[0] + 1
+        self.end_entities.set_failures(counter, failures, now + _block(failures))
+
+    def reset(self, username: str) -> None:
+        """Forget wrong passwords inside the open transaction, after a right one or an admin's act."""
+        self.end_entities.clear_failures(_counter(username, known=True))
+
+
+def check_may_enrol(entity: EndEntity) -> None:
+    """Raise the refusal EJBCA gives for a state or token type that may not enrol."""
+    if not entity.may_enrol:
+        raise wrong_status(entity)
+    if entity.token_type is not TokenType.USERGENERATED:
+        raise WrongTokenType(
+            "Error: Wrong Token Type of user, must be 'USERGENERATED' for PKCS10/SPKAC/CRMF/CVC requests"
+        )
+
+
+def wrong_status(entity: EndEntity, *, wrong_password: bool = False) -> WrongStatus:
+    """Return EJBCA's refusal for an end entity whose state does not allow an enrolment."""
+    status = entity.enrolment_status
+    return WrongStatus(
+        f"Got request with status {status.name} ({int(status)}), NEW, FAILED or INPROCESS required: {entity.username}.",
+        wrong_password=wrong_password,
+    )
+
+
+def _block(failures: int) -> timedelta:
+    if failures <= FREE_FAILURES:
+        return timedelta(0)
+    return min(timedelta(seconds=2 ** min(failures - FREE_FAILURES - 1, 20)), MAX_BLOCK)
+
+
+def _counter(username: str, *, known: bool) -> str:
+    # No name holds a '/', so a bucket is never a name.
+    return username if known else f"unknown/{zlib.crc32(username.encode()) % _UNKNOWN_BUCKETS}"

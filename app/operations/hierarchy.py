@@ -1,0 +1,113 @@
+"""Makes the declared CAs that do not exist yet, and loads them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from app.errors import ConfigurationError
+from app.files.authority_files import AuthorityFiles, check_key
+from app.operations.actor import SYSTEM
+from app.operations.authorities import Authorities
+from app.operations.recorded_signing import RecordedSigning, Subject
+from app.pki.certificate_authority import CertificateAuthority, self_signed
+from app.store.certificates import CertificateState, CertificateType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+    from app.pki.declared_authority import DeclaredAuthority
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Holds what is declared against what is on disk. ``signing_key`` may wrap each key before it is used."""
+
+    declared: Sequence[DeclaredAuthority]
+    files: AuthorityFiles
+    signing: RecordedSigning
+    now: Callable[[], datetime]
+    new_serial: Callable[[], int]
+    signing_key: Callable[[CertificateIssuerPrivateKeyTypes], CertificateIssuerPrivateKeyTypes]
+
+    def create_missing(self) -> list[str]:
+        """Make every declared CA that has no certificate yet, issuers first; return their names.
+
+        Each step can be interrupted and is taken up again: key file, recorded signature, certificate file.
+        """
+        created = []
+        for declared in self.declared:
+            if self.files.certificate(declared.name) is None:
+                self._create(declared)
+                created.append(declared.name)
+        return created
+
+    def load(self) -> Authorities:
+        """Return all CAs, each key tried out.
+
+        Raises :class:`ConfigurationError` when the declaration contradicts what is on disk, or a key cannot be used.
+        """
+        undeclared = set(self.files.names()) - {declared.name for declared in self.declared}
+        if undeclared:
+            raise ConfigurationError(
+                f"The hierarchy file does not declare the CA {min(undeclared)}, which is on disk and may have "
+                "certificates in use; declare it again."
+            )
+        return Authorities(self._load(declared) for declared in self.declared)
+
+    def _load(self, declared: DeclaredAuthority) -> CertificateAuthority:
+        chain = self._chain(declared)
+        problems = list(declared.contradictions(chain[0], chain[1] if declared.issuer else None))
+        if problems:
+            raise ConfigurationError(
+                f"The hierarchy file contradicts the CA {declared.name} on disk: {'; '.join(problems)}. "
+                "An existing CA is never made again; restore the file, or give the new CA another name."
+            )
+        key = self.files.key(declared.name)
+        check_key(declared.name, key, chain[0])
+        return CertificateAuthority(declared.name, chain, self.signing_key(key), declared.signs_end_entities)
+
+    def _chain(self, declared: DeclaredAuthority) -> tuple[x509.Certificate, ...]:
+        certificate = self.files.certificate(declared.name)
+        if certificate is None:
+            raise ConfigurationError(f"{self.files.certificate_path(declared.name)} is missing.")
+        if declared.issuer is None:
+            return (certificate,)
+        issuer = next(other for other in self.declared if other.name == declared.issuer)
+        return (certificate, *self._chain(issuer))
+
+    def _create(self, declared: DeclaredAuthority) -> None:
+        stored = self.signing.certificates.own_of_authority(declared.name)
+        if stored is not None and stored.state is CertificateState.ISSUED and stored.certificate is not None:
+            # Signed and recorded, then interrupted before the file was written.
+            self.files.save_certificate(declared.name, x509.load_der_x509_certificate(stored.certificate))
+            return
+        if not self.files.has_key(declared.name):
+            self.files.save_key(declared.name, declared.generate_key())
+        key = self.signing_key(self.files.key(declared.name))
+        self.files.save_certificate(declared.name, self._certify(declared, key))
+
+    def _certify(self, declared: DeclaredAuthority, key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
+        template = declared.template(key.public_key())
+        serial, now = self.new_serial(), self.now()
+        if declared.issuer is None:
+            not_before = now.replace(microsecond=0) - template.backdated
+            subject = Subject(declared.name, CertificateType.ROOT_CA)
+            dates = (not_before, not_before + template.validity)
+            row = self.signing.pending_row(declared.name, template, serial, dates, subject)
+            record = self.signing.recorder(row, lambda: None, SYSTEM)
+            certificate = self_signed(template, key, serial=serial, not_before=not_before, record=record)
+            self.signing.store_signed(declared.name, certificate, SYSTEM)
+            return certificate
+        issuer = self._load(next(other for other in self.declared if other.name == declared.issuer))
+        subject = Subject(declared.name, CertificateType.SUB_CA)
+        row = self.signing.pending_row(issuer.name, template, serial, issuer.dates(template, now), subject)
+        record = self.signing.recorder(row, lambda: None, SYSTEM)
+        certificate = issuer.sign(template, serial=serial, now=now, record=record)
+        self.signing.store_signed(issuer.name, certificate, SYSTEM)
+        return certificate

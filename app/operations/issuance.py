@@ -1,0 +1,151 @@
+"""The path of a certification request, top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from app.errors import (
+    EnrolmentRefused,
+    KeyInUse,
+    Refusal,
+    SubjectInUse,
+    TooManyFailures,
+    Unavailable,
+    UnknownProfile,
+)
+from app.operations.enrolment import check_may_enrol, wrong_status
+from app.operations.recorded_signing import Subject
+from app.pki import distinguished_name
+from app.pki.certificate_authority import serial_hex
+from app.pki.certification_request import CertificationRequest
+from app.store.certificates import CertificateState, CertificateType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from app.operations.actor import Actor
+    from app.operations.authorities import Authorities
+    from app.operations.enrolment import Enrolment
+    from app.operations.recorded_signing import RecordedSigning
+    from app.pki.certificate_profile import CertificateProfile
+    from app.pki.end_entity import EndEntity
+    from app.store.certificates import StoredCertificate
+
+_MAX_AUDITED = 200
+
+
+class _LostTheRace(EnrolmentRefused):
+    """Another enrolment spent the one-time password between our check and our claim."""
+
+
+@dataclass(frozen=True)
+class IssuedCertificate:
+    """A certificate that may leave the process; ``serial`` is upper-case hex."""
+
+    certificate: x509.Certificate
+    serial: str
+
+
+@dataclass(frozen=True)
+class Issuance:
+    """Signs requests of end entities. ``retry_window``: how long the same request gets the same certificate again."""
+
+    signing: RecordedSigning
+    enrolment: Enrolment
+    authorities: Authorities
+    profiles: Mapping[str, CertificateProfile]
+    now: Callable[[], datetime]
+    new_serial: Callable[[], int]
+    retry_window: timedelta
+
+    def issue(self, username: str, password: str, csr: str, actor: Actor) -> IssuedCertificate:
+        """Return a certificate for the end entity ``username`` from ``csr`` (base64 of DER, or PEM).
+
+        Raises a :class:`Refusal`: then nothing was signed, and state and password are as they were.
+        """
+        try:
+            request = CertificationRequest.from_text(csr)
+            try:
+                stored = self._issue(username, password, request, actor)
+            except _LostTheRace:  # the winner may have brought the same request, so look again
+                stored = self._issue(username, password, request, actor)
+        except Refusal as refusal:
+            self._record_refusal(username, refusal, actor)
+            raise
+        if stored.certificate is None:
+            raise RuntimeError("an issued certificate without its bytes")
+        return IssuedCertificate(x509.load_der_x509_certificate(stored.certificate), stored.serial)
+
+    def _issue(self, username: str, password: str, request: CertificationRequest, actor: Actor) -> StoredCertificate:
+        entity = self.enrolment.authenticate(username, password)
+        if (already := self._already_issued(entity, request, actor)) is not None:
+            return already
+        check_may_enrol(entity)
+        authority = self.authorities.for_end_entities(entity.ca_name)
+        profile = self._profile(entity)
+        template = profile.apply(request, distinguished_name.parse(entity.subject_dn))
+        serial = self.new_serial()
+        now = self.now()
+
+        def claim() -> None:
+            self._check_unique(entity, request, template.subject)
+            if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
+                raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(username) or entity)))
+            self.enrolment.reset(username)
+
+        subject = Subject(username, CertificateType.END_ENTITY, request.sha256)
+        row = self.signing.pending_row(authority.name, template, serial, authority.dates(template, now), subject)
+        record = self.signing.recorder(row, claim, actor)
+        certificate = authority.sign(template, serial=serial, now=now, record=record)
+        return self.signing.store_signed(authority.name, certificate, actor)
+
+    def _already_issued(
+        self, entity: EndEntity, request: CertificationRequest, actor: Actor
+    ) -> StoredCertificate | None:
+        """Return the certificate this very request got a moment ago, if the caller never saw the answer.
+
+        A time-out must not leave a device with a spent password and no certificate.
+        """
+        if entity.may_enrol:
+            return None
+        since = self.now() - self.retry_window
+        found = self.signing.certificates.find_request(entity.username, request.sha256, since)
+        if found is None or found.revoked:
+            return None
+        if found.state is CertificateState.PENDING:
+            return self.signing.settle(found, self.authorities, actor)
+        return found if found.state is CertificateState.ISSUED else None
+
+    def _profile(self, entity: EndEntity) -> CertificateProfile:
+        profile = self.profiles.get(entity.certificate_profile)
+        if profile is None:
+            raise UnknownProfile(f"Error Certificate profile {entity.certificate_profile} does not exist.")
+        profile.check_authority(entity.ca_name)
+        return profile
+
+    def _check_unique(self, entity: EndEntity, request: CertificationRequest, subject: x509.Name) -> None:
+        """One key, one holder; and nobody but a CA has a CA's key or name."""
+        key = request.public_key_sha256
+        if self.authorities.holder_of_key(key) is not None:
+            raise KeyInUse(f"User '{entity.username}' is not allowed to use the key of a CA.")
+        if self.authorities.holder_of_subject(subject) is not None:
+            raise SubjectInUse(f"User '{entity.username}' is not allowed to use the subject of a CA.")
+        if self.signing.certificates.holder_of_key(key, other_than=entity.username) is not None:
+            raise KeyInUse(f"User '{entity.username}' is not allowed to use same key as another user is using.")
+
+    def _record_refusal(self, username: str, refusal: Refusal, actor: Actor) -> None:
+        """One audit entry for a refusal, and in the same transaction the count of a wrong password.
+
+        A locked name is not recorded again and again, and a database that cannot be written refuses by itself.
+        """
+        if isinstance(refusal, TooManyFailures | Unavailable):
+            return
+        with self.signing.database.transaction():
+            if isinstance(refusal, EnrolmentRefused) and refusal.wrong_password:
+                self.enrolment.count_failure(username, self.now())
+            entry = {"action": "certificate.refused", "object": username[:_MAX_AUDITED], "result": refusal.code}
+            self.signing.audit.append(self.now(), {**actor.as_entry(), **entry, "reason": str(refusal)[:_MAX_AUDITED]})

@@ -1,0 +1,64 @@
+"""Whether the CA can do its work now, check by check."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from app.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from app.operations.authorities import Authorities
+    from app.store.audit_log import AuditLog
+    from app.store.database import Database
+
+_MIN_FREE_BYTES: Final = 64 * 1024 * 1024
+_CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The checks behind ``/ready``."""
+
+    database: Database
+    authorities: Authorities
+    audit: AuditLog
+    data: Path
+    now: Callable[[], datetime]
+
+    def check(self) -> dict[str, str]:
+        """Return for each check ``ok`` or a sentence that says what is wrong."""
+        checks = {"database": self._database, "keys": self._keys, "disk": self._disk, "clock": self._clock}
+        results = {}
+        for name, check in checks.items():
+            try:
+                results[name] = check() or "ok"
+            except Refusal as refusal:
+                results[name] = str(refusal)
+        return results
+
+    def _database(self) -> str | None:
+        self.database.check_writable()
+        return None
+
+    def _keys(self) -> str | None:
+        for authority in self.authorities:
+            authority.check_usable(self.now())
+        return None
+
+    def _disk(self) -> str | None:
+        free = shutil.disk_usage(self.data).free
+        if free < _MIN_FREE_BYTES:
+            return f"Only {free // 1024 // 1024} MiB are free for the data directory."
+        return None
+
+    def _clock(self) -> str | None:
+        last = self.audit.last_time()
+        if last is not None and self.now() < last - _CLOCK_TOLERANCE:
+            return f"The clock is behind the last audit entry, which is of {last.isoformat(timespec='seconds')}."
+        return None

@@ -1,0 +1,175 @@
+"""Nothing is signed that is not recorded: the one way to a certificate, for devices and for CAs alike."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+
+from app.errors import Conflict, Refusal, StoreUnavailable, WrongStatus
+from app.operations.actor import SYSTEM
+from app.pki.certificate_authority import public_key_sha256_of, serial_hex
+from app.pki.distinguished_name import to_string
+from app.store.certificates import CertificateState, CertificateType, StoredCertificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography import x509
+
+    from app.operations.actor import Actor
+    from app.operations.authorities import Authorities
+    from app.pki.certificate_template import CertificateTemplate
+    from app.store.audit_log import AuditLog
+    from app.store.certificates import CertificateStore
+    from app.store.database import Database
+    from app.store.end_entities import EndEntityStore
+
+_log = logging.getLogger("midca")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """For whom a certificate is: an end entity or a CA, and the request it came with."""
+
+    username: str
+    certificate_type: CertificateType
+    csr_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class RecordedSigning:
+    """Two durable transactions around every signature.
+
+    The first holds the exact to-be-signed bytes and whatever the signature spends (a one-time password); the second
+    holds the certificate. A crash between them leaves a ``pending`` row, which :meth:`settle` finishes.
+    """
+
+    database: Database
+    certificates: CertificateStore
+    end_entities: EndEntityStore
+    audit: AuditLog
+    now: Callable[[], datetime]
+
+    def recorder(
+        self,
+        row: Callable[[bytes], StoredCertificate],
+        claim: Callable[[], None],
+        actor: Actor,
+    ) -> Callable[[bytes], None]:
+        """Return what records the bytes before the key signs them: ``claim`` and the row, or neither."""
+
+        def record(tbs: bytes) -> None:
+            pending = row(tbs)
+            with self.database.transaction():
+                claim()
+                self.certificates.add(pending)
+                self._audit("certificate.pending", pending, actor)
+
+        return record
+
+    def pending_row(
+        self,
+        ca_name: str,
+        template: CertificateTemplate,
+        serial: int,
+        dates: tuple[datetime, datetime],
+        subject: Subject,
+    ) -> Callable[[bytes], StoredCertificate]:
+        """Return what makes the pending row of a template once its to-be-signed bytes are known."""
+
+        def row(tbs: bytes) -> StoredCertificate:
+            return StoredCertificate(
+                ca_name=ca_name,
+                serial=serial_hex(serial),
+                certificate_type=subject.certificate_type,
+                username=subject.username,
+                subject_dn=to_string(template.subject),
+                tbs=tbs,
+                tbs_sha256=hashlib.sha256(tbs).hexdigest(),
+                csr_sha256=subject.csr_sha256,
+                public_key_sha256=public_key_sha256_of(template.public_key),
+                certificate_profile=template.profile,
+                profile_sha256=template.profile_sha256,
+                not_before=dates[0],
+                not_after=dates[1],
+                created_at=self.now(),
+            )
+
+        return row
+
+    def store_signed(self, ca_name: str, certificate: x509.Certificate, actor: Actor) -> StoredCertificate:
+        """Record that the pending certificate is signed, and return the row whose certificate may leave the process.
+
+        Raises :class:`WrongStatus` when it was revoked while it was being signed.
+        """
+        serial = serial_hex(certificate.serial_number)
+        with self.database.transaction():
+            der = certificate.public_bytes(serialization.Encoding.DER)
+            if self.certificates.mark_issued(ca_name, serial, der):
+                stored = self._find(ca_name, serial)
+                self.end_entities.finish(stored.username, serial, self.now())
+                self._audit("certificate.issued", stored, actor)
+            else:  # another process settled it first: what it stored is the certificate
+                stored = self._find(ca_name, serial)
+        if stored.state is not CertificateState.ISSUED or stored.revoked:
+            raise WrongStatus(f"The certificate {serial} was revoked while it was being issued.")
+        return stored
+
+    def settle(self, pending: StoredCertificate, authorities: Authorities, actor: Actor = SYSTEM) -> StoredCertificate:
+        """Finish a pending certificate from its recorded bytes.
+
+        It is signed again if its end entity still waits for it; else (re-armed, revoked or deleted since) it is given
+        up and revoked, for a signature may have been made. Raises :class:`Conflict` in that case.
+        """
+        entity = self.end_entities.find(pending.username)
+        waited_for = entity is not None and entity.claimed_by == pending.serial
+        if pending.certificate_type is CertificateType.END_ENTITY and waited_for and pending.tbs is not None:
+            authority = authorities.named(pending.ca_name)
+            return self.store_signed(pending.ca_name, authority.sign_recorded(pending.tbs), actor)
+        with self.database.transaction():
+            self.certificates.mark_orphan(pending.ca_name, pending.serial, self.now())
+            self._audit("certificate.orphan", pending, actor)
+        raise Conflict(f"The certificate {pending.serial} was given up; nobody waits for it any more.")
+
+    def settle_all(self, authorities: Authorities) -> int:
+        """Settle every pending certificate, whoever left it; return how many there were.
+
+        One that another process is signing just now is settled by both with the same bytes; the first to store it wins.
+        """
+        pending = self.certificates.pending()
+        for certificate in pending:
+            try:
+                self.settle(certificate, authorities)
+            except StoreUnavailable:
+                raise
+            except Refusal as refusal:
+                _log.warning("pending certificate %s: %s", certificate.serial, refusal)
+        return len(pending)
+
+    def _find(self, ca_name: str, serial: str) -> StoredCertificate:
+        stored = self.certificates.find(ca_name, serial)
+        if stored is None:
+            raise Conflict(f"The certificate {serial} of {ca_name} was never recorded.")
+        return stored
+
+    def _audit(self, action: str, certificate: StoredCertificate, actor: Actor) -> None:
+        self.audit.append(
+            self.now(),
+            {
+                **actor.as_entry(),
+                "action": action,
+                "object": certificate.username,
+                "ca": certificate.ca_name,
+                "serial": certificate.serial,
+                "tbs_sha256": certificate.tbs_sha256,
+                "csr_sha256": certificate.csr_sha256,
+                "profile": certificate.certificate_profile,
+                "profile_sha256": certificate.profile_sha256,
+                "result": "ok",
+            },
+        )

@@ -1,0 +1,36 @@
+"""All that a front end may call, in one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.operations.access_tokens import AccessTokens
+    from app.operations.authorities import Authorities
+    from app.operations.end_entities import EndEntities
+    from app.operations.issuance import Issuance
+    from app.operations.readiness import Readiness
+    from app.operations.recorded_signing import RecordedSigning
+    from app.store.certificates import CertificateStore
+    from app.store.database import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """The CA's acts and look-ups, and the two settings that front ends share.
+
+    ``default_password`` is for end entities that are registered without one, None when one must be given.
+    """
+
+    authorities: Authorities
+    end_entities: EndEntities
+    issuance: Issuance
+    tokens: AccessTokens
+    readiness: Readiness
+    certificates: CertificateStore
+    signing: RecordedSigning
+    database: Database
+    default_password: str | None = field(repr=False)
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()

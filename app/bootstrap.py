@@ -1,0 +1,140 @@
+"""Builds the services from the settings: the only place that picks the real clock, serials and database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+from app.errors import ConfigurationError
+from app.files.authority_files import AuthorityFiles, names_on_disk
+from app.files.hierarchy_file import load_hierarchy
+from app.files.profile_files import HIERARCHY_FILE, load_profiles
+from app.files.protected import exclusive, make_directory, write_once
+from app.operations.access_tokens import AccessTokens
+from app.operations.actor import SYSTEM
+from app.operations.end_entities import EndEntities
+from app.operations.enrolment import Enrolment
+from app.operations.enrolment_password import EnrolmentPasswords
+from app.operations.hierarchy import Hierarchy
+from app.operations.issuance import Issuance
+from app.operations.readiness import Readiness
+from app.operations.recorded_signing import RecordedSigning
+from app.operations.services import Services
+from app.settings import Settings
+from app.store.access_tokens import AccessTokenStore
+from app.store.audit_log import AuditLog
+from app.store.certificates import CertificateStore
+from app.store.database import Database, check_integrity
+from app.store.end_entities import EndEntityStore
+from app.store.schema import migrate
+
+Key = CertificateIssuerPrivateKeyTypes
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+def _unwrapped(key: Key) -> Key:
+    return key
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The services, and what opening them made: the names of new CAs, and whether an admin token was written."""
+
+    services: Services
+    created: tuple[str, ...]
+    token_written: bool
+    settled: int
+
+
+def open_services(
+    settings: Settings,
+    *,
+    create: bool = False,
+    now: Callable[[], datetime] = utc_now,
+    new_serial: Callable[[], int] = x509.random_serial_number,
+    signing_key: Callable[[Key], Key] = _unwrapped,
+) -> Opened:
+    """Open the data directory; ``create`` makes whatever is declared and not there yet.
+
+    Any number of processes may do this at once: each step is taken under a lock by one, and seen done by the others.
+    Raises :class:`ConfigurationError` with a sentence for the operator when something does not fit together.
+    """
+    if create:
+        make_directory(settings.data)
+    elif not settings.database.exists():
+        raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
+    with exclusive(settings.data / ".setup.lock"):
+        return _open(settings, create=create, now=now, new_serial=new_serial, signing_key=signing_key)
+
+
+def _open(
+    settings: Settings,
+    *,
+    create: bool,
+    now: Callable[[], datetime],
+    new_serial: Callable[[], int],
+    signing_key: Callable[[Key], Key],
+) -> Opened:
+    profiles = load_profiles(settings.profiles)
+    declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
+    database = _database(settings, create=create)
+    fresh = create and not names_on_disk(settings.authority_files)
+    files = AuthorityFiles(settings.authority_files, settings.key_passphrase.read(create=fresh))
+    pepper = settings.pepper.read(create=fresh)
+
+    certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
+    signing = RecordedSigning(database, certificates, end_entities, audit, now)
+    hierarchy = Hierarchy(declared, files, signing, now, new_serial, signing_key)
+    created = hierarchy.create_missing() if create else []
+    authorities = hierarchy.load()
+
+    enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
+    tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
+    services = Services(
+        authorities=authorities,
+        end_entities=EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now),
+        issuance=Issuance(signing, enrolment, authorities, profiles, now, new_serial, settings.retry_window),
+        tokens=tokens,
+        readiness=Readiness(database, authorities, audit, settings.data, now),
+        certificates=certificates,
+        signing=signing,
+        database=database,
+        default_password=settings.default_password,
+        trusted_networks=settings.trusted_networks,
+    )
+    settled = signing.settle_all(authorities)
+    return Opened(services, tuple(created), create and _write_admin_token(settings, tokens), settled)
+
+
+def _database(settings: Settings, *, create: bool) -> Database:
+    if not settings.database.exists():
+        if not create:
+            raise ConfigurationError(f"The database {settings.database} is missing.")
+        if names_on_disk(settings.authority_files):
+            raise ConfigurationError(
+                f"The database {settings.database} is missing, but its CAs are there. A new one would know nothing of "
+                "the certificates they issued; put the database back from your backup."
+            )
+    database = Database.create(settings.database)
+    check_integrity(database)
+    migrate(database, settings.migrations)
+    return database
+
+
+def _write_admin_token(settings: Settings, tokens: AccessTokens) -> bool:
+    """Give a CA without any token its first one: file first, then record, so that neither is without the other."""
+    if tokens.store.all():
+        return False
+    settings.admin_token.unlink(missing_ok=True)
+    tokens.create(
+        "admin", SYSTEM, deliver=lambda token: write_once(settings.admin_token, token.encode() + b"\n", mode=0o600)
+    )
+    return True

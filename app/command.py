@@ -1,0 +1,79 @@
+"""The ``midca`` command: builds what the command line needs and hands over to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from importlib.metadata import version
+
+import click
+
+from app import logs
+from app.bootstrap import Opened, open_services
+from app.errors import ConfigurationError
+from app.frontends.admin_cli import cli
+from app.frontends.admin_cli.context import Program
+from app.operations.services import Services
+from app.pki.certificate_authority import fingerprint
+from app.settings import Settings
+
+
+def main() -> None:
+    """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
+    program = Program(_open, _init, _serve, version("midca"))
+    try:
+        cli(obj=program, prog_name="midca")
+    except ConfigurationError as error:
+        click.echo(f"midca: {error}", err=True)
+        sys.exit(3)
+
+
+def _open() -> Services:
+    return open_services(Settings.from_environment()).services
+
+
+def _init() -> str:
+    settings = Settings.from_environment()
+    opened = open_services(settings, create=True)
+    return _welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+
+
+def _serve(host: str | None, port: int | None) -> None:
+    from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
+
+    settings = Settings.from_environment()
+    settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
+    logs.configure(settings.log_format)
+    opened = open_services(settings, create=True)
+    if welcome := _welcome(settings, opened):
+        click.echo(welcome)
+    if settings.trusted_networks:
+        networks = ", ".join(str(network) for network in settings.trusted_networks)
+        click.echo(
+            f"midca: WARNING: every host in {networks} may manage end entities without a token "
+            "(MIDCA_TRUSTED_NETWORKS).",
+            err=True,
+        )
+    serve(opened.services, settings)
+
+
+def _welcome(settings: Settings, opened: Opened) -> str:
+    """Return what a first start tells, once: what was made, where it lies, what to type next."""
+    if not opened.created and not opened.token_written:
+        return ""
+    lines = [f"New in {settings.data}:"]
+    for name in opened.created:
+        certificate = opened.services.authorities.named(name).certificate
+        lines += [f"  CA {name}, SHA-256 {fingerprint(certificate)}"]
+    if opened.created:
+        lines += [f"  CA keys, encrypted, in {settings.authority_files / 'keys'}"]
+        if settings.key_passphrase.default.exists():
+            lines += [f"  their passphrase in {settings.key_passphrase.default}: back it up apart from the rest"]
+    if opened.token_written:
+        lines += [
+            f"  the admin token in {settings.admin_token}",
+            "Next, with the server running, let a device f60c28 enrol:",
+            f'  curl -H "Authorization: Bearer $(cat {settings.admin_token})" -H "Content-Type: application/json" \\',
+            f'    -d \'{{"username": "f60c28", "password": "..."}}\' http://{settings.host}:{settings.port}/user',
+        ]
+    return "\n".join(lines)

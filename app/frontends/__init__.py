@@ -1,0 +1,1 @@
+"""Who asks: each wire protocol in its own folder, none imports another."""

@@ -1,0 +1,106 @@
+"""What every command shares: the opened services, and output for people or, with ``--json``, for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+from tabulate import tabulate
+
+from app.errors import Refusal
+from app.operations.actor import Actor
+from app.operations.services import Services
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the commands need of the layers above them. ``open_services`` opens an existing data directory."""
+
+    open_services: Callable[[], Services]
+    init: Callable[[], str]
+    serve: Callable[[str | None, int | None], None]
+    version: str
+
+
+class Failed(click.ClickException):
+    """A refusal: the sentence on standard error, exit status 1 (2 is for a wrong command line)."""
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence."""
+        click.echo(f"midca: {self.message}", file=file, err=True)
+
+
+def program() -> Program:
+    """Return what ``main`` handed to the command line."""
+    found: Program = click.get_current_context().find_root().obj
+    return found
+
+
+def services() -> Services:
+    """Open the data directory."""
+    return program().open_services()
+
+
+def operator() -> Actor:
+    """Return the operating system's user as the actor."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return Actor(f"user {name}", "command line")
+
+
+P = ParamSpec("P")
+
+
+def refusals_fail(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn a refusal of the CA into its sentence and exit status 1."""
+
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except Refusal as refusal:
+            raise Failed(str(refusal)) from refusal
+
+    return update_wrapper(wrapped, command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print a table, or a JSON list."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, default=str))
+    elif rows:
+        click.echo(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+    else:
+        click.echo("None.")
+
+
+def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one thing field by field, or as a JSON object."""
+    if as_json:
+        click.echo(json.dumps(fields, indent=2, default=str))
+    else:
+        width = max(len(name) for name in fields)
+        for name, value in fields.items():
+            text = str(value).replace("\n", "\n" + " " * (width + 2))
+            click.echo(f"{name:{width}}  {text}")
+
+
+def read_password(password_file: Path | None, prompt: str) -> str:
+    """Return the password from a file (``-``: standard input) or asked for; never from the command line itself."""
+    if password_file is None:
+        answer: str = click.prompt(prompt, hide_input=True, err=True)
+        return answer
+    with click.open_file(str(password_file), encoding="utf-8") as file:
+        text: str = file.read()
+    return text.rstrip("\r\n")

@@ -1,0 +1,115 @@
+"""``midca entity``: end entities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.frontends.admin_cli.context import (
+    json_option,
+    operator,
+    print_fields,
+    print_rows,
+    read_password,
+    refusals_fail,
+    services,
+)
+from app.operations.end_entities import Registration
+from app.operations.enrolment_password import random_password
+from app.pki.end_entity import EndEntity, EndEntityStatus
+
+password_file_option = click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="File with the one-time password (- for standard input). Without it a random one is made and shown once.",
+)
+
+
+@click.group()
+def entity() -> None:
+    """Manage end entities: who may get a certificate."""
+
+
+@entity.command()
+@click.argument("name")
+@password_file_option
+@click.option("--subject", help="Subject of its certificates [CN=NAME].")
+@click.option("--ca", "ca_name", default="IOTmidCA", show_default=True, help="The CA that signs.")
+@click.option("--profile", default="CFREE", show_default=True, help="The certificate profile.")
+@json_option
+@refusals_fail
+def add(
+    name: str, password_file: Path | None, subject: str | None, ca_name: str, profile: str, *, as_json: bool
+) -> None:
+    """Add the end entity NAME; an existing one is refused."""
+    password = read_password(password_file, "Password") if password_file else random_password()
+    registration = Registration(
+        username=name, password=password, subject_dn=subject, ca_name=ca_name, certificate_profile=profile
+    )
+    added = services().end_entities.put(registration, operator(), only_new=True)
+    print_fields(_described(added) | _once(password, password_file), as_json=as_json)
+
+
+@entity.command("list")
+@click.option("--status", type=click.Choice([status.name for status in EndEntityStatus]), help="Only these.")
+@click.option("--after", default="", help="Begin behind this name.")
+@click.option("--limit", type=click.IntRange(1, 10000), default=100, show_default=True)
+@json_option
+@refusals_fail
+def list_entities(status: str | None, after: str, limit: int, *, as_json: bool) -> None:
+    """List end entities by name."""
+    wanted = EndEntityStatus[status] if status else None
+    rows = services().end_entities.store.page(after=after, limit=limit, status=wanted)
+    print_rows([_described(row) for row in rows], as_json=as_json)
+
+
+@entity.command()
+@click.argument("name")
+@json_option
+@refusals_fail
+def show(name: str, *, as_json: bool) -> None:
+    """Show the end entity NAME and its certificates."""
+    opened = services()
+    found = opened.end_entities.find(name)
+    serials = [certificate.serial for certificate in opened.certificates.of_user(name)]
+    print_fields(
+        {**_described(found), "certificates": serials if as_json else "\n".join(serials) or "none"}, as_json=as_json
+    )
+
+
+@entity.command()
+@click.argument("name")
+@password_file_option
+@json_option
+@refusals_fail
+def rearm(name: str, password_file: Path | None, *, as_json: bool) -> None:
+    """Let the end entity NAME enrol once more, with a new one-time password."""
+    password = read_password(password_file, "Password") if password_file else random_password()
+    armed = services().end_entities.rearm(name, password, operator())
+    print_fields(_described(armed) | _once(password, password_file), as_json=as_json)
+
+
+@entity.command()
+@click.argument("name")
+@refusals_fail
+def delete(name: str) -> None:
+    """Forget the end entity NAME. Its certificates stay good; to end them, revoke them first."""
+    services().end_entities.delete(name, operator())
+    click.echo(f"{name} is deleted.")
+
+
+def _described(found: EndEntity) -> dict[str, Any]:
+    return {
+        "name": found.username,
+        "status": found.status.name,
+        "subject": found.subject_dn,
+        "ca": found.ca_name,
+        "profile": found.certificate_profile,
+        "changed": found.modified_at.isoformat(timespec="seconds"),
+    }
+
+
+def _once(password: str, password_file: Path | None) -> dict[str, str]:
+    return {} if password_file else {"password": password}

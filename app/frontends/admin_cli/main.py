@@ -1,0 +1,49 @@
+"""The command ``midca`` itself, and its subjects."""
+
+from __future__ import annotations
+
+import click
+
+from app.frontends.admin_cli.ca import ca
+from app.frontends.admin_cli.certificate import cert
+from app.frontends.admin_cli.context import program, refusals_fail
+from app.frontends.admin_cli.entity import entity
+from app.frontends.admin_cli.sign import sign
+from app.frontends.admin_cli.token import token
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
+    if wanted and not context.resilient_parsing:
+        click.echo(f"midca {context.obj.version}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
+def cli() -> None:
+    """midca: a private certificate authority for dojot.
+
+    The data directory is MIDCA_DATA (./var); README lists all settings.
+
+    Shell completion: eval "$(_MIDCA_COMPLETE=bash_source midca)", likewise zsh_source, fish_source.
+    """
+
+
+@cli.command()
+@refusals_fail
+def init() -> None:
+    """Make the CAs that hierarchy.yaml declares and that do not exist yet."""
+    click.echo(program().init())
+
+
+@cli.command()
+@click.option("--host", help="Address to listen on [MIDCA_HOST, 127.0.0.1].")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [MIDCA_PORT, 5583].")
+@refusals_fail
+def serve(host: str | None, port: int | None) -> None:
+    """Serve over HTTP; the first time, make the CA."""
+    program().serve(host, port)
+
+
+for _subject in (ca, entity, sign, cert, token):
+    cli.add_command(_subject)

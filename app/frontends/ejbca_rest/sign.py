@@ -1,0 +1,39 @@
+"""``POST /sign/<username>/pkcs10``: a device gets its certificate."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+
+from app.frontends.ejbca_rest.blueprint import blueprint
+from app.frontends.ejbca_rest.encoding import certificate_value
+from app.http_frontend import HttpRefusal, actor, json_object, note, services
+
+
+class SignSchema(Schema):
+    """The body: the enrolment password, and the request as base64 of DER or as PEM."""
+
+    class Meta:
+        """Clients may send more than is read."""
+
+        unknown = EXCLUDE
+
+    passwd = fields.Str(required=True)
+    certificate = fields.Str(required=True)
+
+
+_schema = SignSchema()
+
+
+@blueprint.post("/sign/<username>/pkcs10")
+def sign(username: str) -> Response:
+    """Answer with the certificate for the end entity ``username``."""
+    note(entity=username[:200])
+    document = json_object()
+    try:
+        body = _schema.load(document)
+    except ValidationError as error:
+        raise HttpRefusal("Missing parameter. Expected: passwd and certificate") from error
+    issued = services().issuance.issue(username, body["passwd"], body["certificate"], actor())
+    note(serial=issued.serial)
+    return jsonify(status={"data": certificate_value(issued.certificate), "responseType": "CERTIFICATE"})

@@ -1,0 +1,134 @@
+"""``/user``: end entities, with EJBCA-REST's keys, defaults and texts."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Response, jsonify, request
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+
+from app.errors import InvalidInput, UnknownEndEntity
+from app.frontends.ejbca_rest.blueprint import blueprint, envelope
+from app.http_frontend import HttpRefusal, actor, json_object, note, services
+from app.operations.end_entities import Registration
+from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
+from app.pki.revocation import RevocationReason
+
+_TRUE: Final = {"true", "True"}  # as EJBCA-REST reads a boolean in a query
+
+
+class UserSchema(Schema):
+    """The keys of an end entity that a client may set; all others are dropped, as EJBCA-REST drops them.
+
+    ``clearPwd`` is taken and has no effect: a password is never kept in clear.
+    """
+
+    class Meta:
+        """EJBCA-REST documents more keys than it reads."""
+
+        unknown = EXCLUDE
+
+    username = fields.Str(required=True)
+    password = fields.Str(load_default=None, allow_none=True)
+    subjectDN = fields.Str(load_default=None, allow_none=True)  # noqa: N815 -- EJBCA's name, as all below
+    caName = fields.Str(load_default="IOTmidCA")  # noqa: N815
+    certificateProfileName = fields.Str(load_default="CFREE")  # noqa: N815
+    endEntityProfileName = fields.Str(load_default="EMPTY_CFREE")  # noqa: N815
+    tokenType = fields.Str(load_default="USERGENERATED")  # noqa: N815
+    status = fields.Int(load_default=EndEntityStatus.NEW, strict=True)
+    sendNotification = fields.Bool(load_default=False)  # noqa: N815
+    keyRecoverable = fields.Bool(load_default=False)  # noqa: N815
+    clearPwd = fields.Bool(load_default=True)  # noqa: N815
+
+
+_schema = UserSchema()
+
+
+@blueprint.post("/user")
+def put_user() -> Response:
+    """Add an end entity or replace the one of that name, which arms its password again."""
+    document = json_object()
+    if "username" not in document:
+        raise HttpRefusal("required field usernamemissing.")  # the original's text, blank and all
+    try:
+        body = _schema.load(document)
+    except ValidationError as error:
+        key, texts = next(iter(error.messages_dict.items()))
+        raise HttpRefusal(f"field {key}: {texts[0]}") from error
+    note(entity=body["username"][:200])
+    services().end_entities.put(_registration(body), actor())
+    return envelope()
+
+
+@blueprint.get("/user/<username>")
+def get_user(username: str) -> Response:
+    """Answer with the end entity, in a list of one."""
+    note(entity=username[:200])
+    try:
+        entity = services().end_entities.find(username)
+    except UnknownEndEntity as error:
+        raise HttpRefusal("no certificates found", HTTPStatus.NOT_FOUND) from error
+    return jsonify(user=[_rendered(entity)])
+
+
+@blueprint.delete("/user/<username>")
+def revoke_user(username: str) -> Response:
+    """Revoke all certificates of an end entity (``?reason=``), and forget it too with ``?delete=true``."""
+    note(entity=username[:200])
+    try:
+        reason = RevocationReason.from_name(request.args.get("reason", "UNSPECIFIED"))
+    except InvalidInput as error:
+        raise HttpRefusal(str(error)) from error
+    services().end_entities.revoke(username, reason, actor(), delete=request.args.get("delete") in _TRUE)
+    return envelope()
+
+
+def _registration(body: dict[str, Any]) -> Registration:
+    if body["keyRecoverable"]:
+        raise InvalidInput("Key recovery is not supported: the CA never has an end entity's key.")
+    if body["tokenType"] not in TokenType.__members__:
+        raise InvalidInput(f"Error Token Type  {body['tokenType'][:80]} does not exist.")
+    try:
+        status = EndEntityStatus(body["status"])
+    except ValueError as error:
+        raise InvalidInput(f"There is no status {body['status']}.") from error
+    password = body["password"] or services().default_password
+    if password is None:
+        raise InvalidInput("Password cannot be empty or null.")
+    return Registration(
+        username=body["username"],
+        password=password,
+        subject_dn=body["subjectDN"] or None,
+        ca_name=body["caName"],
+        certificate_profile=body["certificateProfileName"],
+        end_entity_profile=body["endEntityProfileName"],
+        token_type=TokenType[body["tokenType"]],
+        status=status,
+        send_notification=body["sendNotification"],
+    )
+
+
+def _rendered(entity: EndEntity) -> dict[str, Any]:
+    """Return the 19 keys of EJBCA's UserDataVOWS; the password is never among the answers."""
+    return {
+        "caName": entity.ca_name,
+        "cardNumber": None,
+        "certificateProfileName": entity.certificate_profile,
+        "certificateSerialNumber": None,
+        "clearPwd": False,
+        "email": None,
+        "endEntityProfileName": entity.end_entity_profile,
+        "endTime": None,
+        "extendedInformation": [],
+        "hardTokenIssuerName": None,
+        "keyRecoverable": False,
+        "password": None,
+        "sendNotification": entity.send_notification,
+        "startTime": None,
+        "status": int(entity.status),
+        "subjectAltName": None,
+        "subjectDN": entity.subject_dn,
+        "tokenType": entity.token_type.name,
+        "username": entity.username,
+    }

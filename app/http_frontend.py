@@ -1,0 +1,168 @@
+"""What every HTTP front end shares: the services, who may call what, and which status a refusal gets."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from enum import Enum
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+from flask import current_app, g, request
+
+from app import errors
+from app.operations.actor import Actor
+from app.operations.services import Services
+
+MAX_BODY_BYTES: Final = 64 * 1024
+EXTENSION: Final = "midca"
+
+
+class HttpRefusal(errors.Refusal):
+    """A request that is refused for what it is as HTTP, before the CA is asked."""
+
+    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
+        """Take the sentence and the status it is answered with."""
+        self.status = status
+        super().__init__(message)
+
+
+class Access(Enum):
+    """Who may call a route."""
+
+    PUBLIC = "anyone"
+    ENTITY_PASSWORD = "anyone who knows the end entity's password, which the route itself checks"  # noqa: S105
+    REGISTRAR = "an admin token, or a host in MIDCA_TRUSTED_NETWORKS"
+    ADMIN = "an admin token"
+
+
+ACCESS: Final[dict[tuple[str, str], Access]] = {
+    ("GET", "/health"): Access.PUBLIC,
+    ("GET", "/ready"): Access.PUBLIC,
+    ("GET", "/ejbca/version"): Access.PUBLIC,
+    ("GET", "/ca"): Access.PUBLIC,
+    ("GET", "/ca/<name>"): Access.PUBLIC,
+    ("POST", "/sign/<username>/pkcs10"): Access.ENTITY_PASSWORD,
+    ("POST", "/user"): Access.REGISTRAR,
+    ("GET", "/user/<username>"): Access.REGISTRAR,
+    ("DELETE", "/user/<username>"): Access.REGISTRAR,
+}
+"""Every route and who may call it. A route that is not here is refused to everyone, and fails a test."""
+
+STATUSES: Final[dict[type[errors.Refusal], HTTPStatus]] = {
+    errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.NotAllowed: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Refusal: HTTPStatus.BAD_REQUEST,
+}
+
+
+def services() -> Services:
+    """Return the services of the application that handles this request."""
+    return cast("Services", current_app.extensions[EXTENSION])
+
+
+def actor() -> Actor:
+    """Return who makes this request, as the access policy saw them."""
+    return cast("Actor", g.actor)
+
+
+def note(**fields: object) -> None:
+    """Add fields to the log line of this request."""
+    g.log_fields.update(fields)
+
+
+def status_of(refusal: errors.Refusal) -> HTTPStatus:
+    """Return the status for a refusal, by its nearest class in :data:`STATUSES`."""
+    if isinstance(refusal, HttpRefusal):
+        return refusal.status
+    return next(STATUSES[cls] for cls in type(refusal).__mro__ if cls in STATUSES)
+
+
+def headers_of(refusal: errors.Refusal) -> dict[str, str]:
+    """Return the headers that belong to a refusal."""
+    headers = {}
+    if isinstance(refusal, errors.TooManyFailures | errors.Unavailable):
+        headers["Retry-After"] = str(refusal.retry_after)
+    if isinstance(refusal, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="midca"'
+    return headers
+
+
+def authorise() -> Actor:
+    """Return who calls, or raise: default deny, and before a byte of the body is read."""
+    peer = request.remote_addr or "-"
+    if request.url_rule is None:  # no such path or method: the router answers
+        return Actor("anonymous", "none", peer)
+    access = ACCESS.get((_method(), request.url_rule.rule))
+    if access is None:
+        raise HttpRefusal("This route is open to nobody.", HTTPStatus.FORBIDDEN)
+    if access in {Access.PUBLIC, Access.ENTITY_PASSWORD}:
+        return Actor("anonymous", access.name.lower(), peer)
+    if access is Access.REGISTRAR and _is_trusted(peer):
+        return Actor("trusted network", "socket address", peer)
+    return _token_holder(peer)
+
+
+def json_object() -> dict[str, Any]:
+    """Return the body as a JSON object; raise :class:`HttpRefusal` for anything else.
+
+    Strict where lenient parsers differ from each other: UTF-8 only, no key twice, no NaN, no lone surrogate.
+    """
+    if request.mimetype != "application/json":
+        raise HttpRefusal("invalid mimetype")
+    if request.headers.get("Content-Encoding") is not None:
+        raise HttpRefusal("The body must not be compressed.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    try:
+        text = request.get_data(cache=False).decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise HttpRefusal("malformed JSON") from error
+    if not isinstance(document, dict):
+        raise HttpRefusal("malformed JSON")
+    return document
+
+
+def _method() -> str:
+    return "GET" if request.method == "HEAD" else request.method
+
+
+def _is_trusted(peer: str) -> bool:
+    """Look at the socket's peer alone: a header that names another address is only somebody's word."""
+    networks = services().trusted_networks
+    if not networks:
+        return False
+    try:
+        address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
+
+
+_BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
+
+
+def _token_holder(peer: str) -> Actor:
+    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    token = services().tokens.recognise(match[1]) if match else None
+    if token is None:
+        raise errors.NotAuthenticated("An admin token is needed: Authorization: Bearer <token>.")
+    return Actor(f"token {token.name}", "bearer token", peer)
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("a key is there twice")
+    return document
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,75 @@
+"""Serves the application with gunicorn: several workers, keys loaded once before they fork."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+
+from app.web import create_app
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.operations.services import Services
+    from app.settings import Settings
+
+_log = logging.getLogger("midca")
+
+
+class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+    def __init__(self, services: Services, settings: Settings) -> None:
+        self._services = services
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._services)
+
+    def _options(self) -> dict[str, Any]:
+        settings = self._settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return {
+            "bind": f"{host}:{settings.port}",
+            "proc_name": "midca",
+            "worker_class": "gthread",
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "preload_app": True,
+            "graceful_timeout": 30,
+            "timeout": 60,
+            "keepalive": 5,
+            "limit_request_line": 2048,
+            "limit_request_fields": 64,
+            "limit_request_field_size": 8190,
+            # No header may say who the peer is, or where the application is mounted.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "when_ready": self._ready,
+            "post_worker_init": self._worker_started,
+        }
+
+    def _ready(self, _server: object) -> None:
+        # What the workers share is never looked at by the collector again, so its pages stay shared.
+        self._services.database.close()
+        gc.freeze()
+        _log.info("serving on http://%s:%s", self._settings.host, self._settings.port)
+
+    def _worker_started(self, _worker: object) -> None:
+        """Finish what a worker that was killed has left; this one may be in its place."""
+        settled = self._services.signing.settle_all(self._services.authorities)
+        if settled:
+            _log.warning("settled %s pending certificates", settled)
+
+
+def serve(services: Services, settings: Settings) -> None:
+    """Serve until a signal ends it; requests in flight are finished."""
+    _Application(services, settings).run()

@@ -1,0 +1,142 @@
+"""Every setting, read once from the environment; docs and code share the one table below."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from app.errors import ConfigurationError
+from app.files.secrets import SecretSource
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_PACKAGE: Final = Path(__file__).parent
+DOJOT_PASSWORD: Final = "dojot"  # noqa: S105 -- public by design: dojot gives it to every device
+
+
+def shipped(name: str) -> Path:
+    """Return ``profiles`` or ``migrations``: inside the package when installed, beside it in a checkout."""
+    return next(path for path in (_PACKAGE / name, _PACKAGE.parent / name) if path.is_dir())
+
+
+DESCRIPTIONS: Final = {
+    "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
+    "MIDCA_PROFILES": "Directory of the certificate profiles and `hierarchy.yaml`. Default: the shipped ones.",
+    "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
+    "MIDCA_PORT": "Port to listen on. Default `5583`.",
+    "MIDCA_WORKERS": "Worker processes. Default: the number of processors, at least 2.",
+    "MIDCA_THREADS": "Threads of each worker. Default `8`.",
+    "MIDCA_LOG_FORMAT": "`json`, `text`, or `auto` (default): text on a terminal, JSON elsewhere.",
+    "MIDCA_KEY_PASSPHRASE_FILE": "File with the passphrase of the CA keys, mode 0600. "
+    "Default `$MIDCA_DATA/secrets/key-passphrase`, made at the first start.",
+    "MIDCA_KEY_PASSPHRASE": "The passphrase itself. Environment variables leak: prefer a file or systemd credential.",
+    "MIDCA_PEPPER_FILE": "File with the secret that enrolment passwords are hashed with, mode 0600. "
+    "Default `$MIDCA_DATA/secrets/pepper`, made at the first start.",
+    "MIDCA_PEPPER": "That secret itself; the same warning.",
+    "MIDCA_TRUSTED_NETWORKS": "Networks (CIDR, comma-separated) whose hosts may use `/user` without a token, as "
+    "dojot's own services always have. **Weakens**: whoever is in them manages end entities. Default: none.",
+    "MIDCA_DEFAULT_PASSWORD": "Password of an end entity that is registered without one: `dojot` (default, its clients "
+    "expect it) or `none` (one must be given). `dojot` is public: who reaches `/sign` first wins.",
+    "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
+    "Default `900`.",
+}
+"""All settings and what they mean; README shows them, and a test holds the two together."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process."""
+
+    data: Path
+    profiles: Path
+    migrations: Path
+    host: str
+    port: int
+    workers: int
+    threads: int
+    log_format: str
+    trusted_networks: tuple[Network, ...]
+    default_password: str | None = field(repr=False)
+    retry_window: timedelta
+    key_passphrase: SecretSource
+    pepper: SecretSource
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the environment; raise :class:`ConfigurationError` naming the setting that makes no sense."""
+        unknown = {name for name in environment if name.startswith("MIDCA_")} - DESCRIPTIONS.keys()
+        if unknown:
+            raise ConfigurationError(f"There is no setting {min(unknown)}.")
+        data = Path(environment.get("MIDCA_DATA", "var")).absolute()
+        return cls(
+            data=data,
+            profiles=Path(environment["MIDCA_PROFILES"]) if "MIDCA_PROFILES" in environment else shipped("profiles"),
+            migrations=shipped("migrations"),
+            host=environment.get("MIDCA_HOST", "127.0.0.1"),
+            port=_number(environment, "MIDCA_PORT", 5583, 1, 65535),
+            workers=_number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
+            threads=_number(environment, "MIDCA_THREADS", 8, 1, 256),
+            log_format=_choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
+            trusted_networks=_networks(environment),
+            default_password=(
+                DOJOT_PASSWORD
+                if _choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "none")) == DOJOT_PASSWORD
+                else None
+            ),
+            retry_window=timedelta(seconds=_number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
+            key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
+            pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
+        )
+
+    @property
+    def database(self) -> Path:
+        """The database file."""
+        return self.data / "midca.sqlite"
+
+    @property
+    def authority_files(self) -> Path:
+        """The directory of CA certificates and keys."""
+        return self.data / "ca"
+
+    @property
+    def admin_token(self) -> Path:
+        """The file a fresh CA writes its admin token to."""
+        return self.data / "admin.token"
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise ConfigurationError(f"{name} must be a number from {lowest} to {highest}, not {text!r}.")
+    return int(text)
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = environment.get(name, choices[0])
+    if value not in choices:
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def _networks(environment: Mapping[str, str]) -> tuple[Network, ...]:
+    texts = [text.strip() for text in environment.get("MIDCA_TRUSTED_NETWORKS", "").split(",")]
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts if text)
+    except ValueError as error:
+        raise ConfigurationError(f"MIDCA_TRUSTED_NETWORKS: {error}.") from error
+
+
+def _secret(environment: Mapping[str, str], credential: str, setting: str, data: Path, default: str) -> SecretSource:
+    directory = environment.get("CREDENTIALS_DIRECTORY")
+    file = environment.get(f"{setting}_FILE")
+    return SecretSource(
+        name=setting,
+        credential=Path(directory) / credential if directory else None,
+        file=Path(file) if file else None,
+        value=environment.get(setting),
+        default=data / "secrets" / default,
+    )

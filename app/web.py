@@ -1,0 +1,106 @@
+"""The WSGI application: mounts the front ends, guards every route, answers errors as JSON, logs a line a request."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from app.errors import Refusal
+from app.frontends import ejbca_rest
+from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
+
+if TYPE_CHECKING:
+    from app.operations.services import Services
+
+_log = logging.getLogger("midca.request")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MAX_LOGGED: Final = 200
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def create_app(opened: Services) -> Flask:
+    """Return the application over the given services."""
+    app = Flask("midca", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.strict_slashes = False  # clients write /ca/ and follow no redirect
+    app.url_map.merge_slashes = False
+    app.extensions[EXTENSION] = opened
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _bug)
+    app.register_blueprint(ejbca_rest.blueprint)
+    app.add_url_rule("/health", view_func=_health, methods=["GET"])
+    app.add_url_rule("/ready", view_func=_ready, methods=["GET"])
+    return app
+
+
+def _begin() -> None:
+    g.started = time.monotonic()
+    g.log_fields = {}
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.actor = authorise()
+
+
+def _health() -> Response:
+    return jsonify(status="ok")
+
+
+def _ready() -> tuple[Response, HTTPStatus]:
+    checks = services().readiness.check()
+    ready = set(checks.values()) == {"ok"}
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return jsonify(status="ok" if ready else "not ready", checks=checks), status
+
+
+def _refused(refusal: Refusal) -> Response:
+    note(outcome=refusal.code, reason=str(refusal)[:_MAX_LOGGED])
+    return _error(str(refusal), status_of(refusal), headers_of(refusal))
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or 500)
+    headers = {"Allow": error.get_response().headers["Allow"]} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
+    return _error(status.phrase.lower(), status, headers)
+
+
+def _bug(error: Exception) -> Response:
+    _log.error("unexpected error", exc_info=error, extra={"fields": {"request_id": g.get("request_id")}})
+    return _error("internal error", HTTPStatus.INTERNAL_SERVER_ERROR, {})
+
+
+def _error(message: str, status: HTTPStatus, headers: dict[str, str]) -> Response:
+    response = jsonify(message=message, status=int(status))
+    response.status_code = status
+    response.headers.update(headers)
+    return response
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    fields = {
+        "request_id": g.request_id,
+        "method": request.method if request.method in _METHODS else "other",
+        "path": request.path[:_MAX_LOGGED],
+        "status": response.status_code,
+        "ms": round((time.monotonic() - g.started) * 1000, 1),
+        "address": request.remote_addr,
+        "actor": g.actor.name if "actor" in g else "refused",
+        "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
+        **g.log_fields,
+    }
+    _log.info("request", extra={"fields": fields})
+    return response

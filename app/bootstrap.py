@@ -28,7 +28,7 @@ from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificates import CertificateStore
-from app.store.database import Database, check_integrity
+from app.store.database import Database, check_readable
 from app.store.end_entities import EndEntityStore
 from app.store.schema import migrate
 
@@ -110,7 +110,7 @@ def _open(
         default_password=settings.default_password,
         trusted_networks=settings.trusted_networks,
     )
-    settled = signing.settle_all(authorities)
+    settled = signing.settle_all(authorities) if create else 0
     return Opened(services, tuple(created), create and _write_admin_token(settings, tokens), settled)
 
 
@@ -124,7 +124,7 @@ def _database(settings: Settings, *, create: bool) -> Database:
                 "the certificates they issued; put the database back from your backup."
             )
     database = Database.create(settings.database)
-    check_integrity(database)
+    check_readable(database)
     migrate(database, settings.migrations)
     return database
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
+from app.errors import Refusal
 from app.web import create_app
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
 
     def _worker_started(self, _worker: object) -> None:
         """Finish what a worker that was killed has left; this one may be in its place."""
-        settled = self._services.signing.settle_all(self._services.authorities)
+        try:
+            settled = self._services.signing.settle_all(self._services.authorities)
+        except Refusal as refusal:  # a busy database must not keep the worker from serving
+            _log.warning("pending certificates are left for later: %s", refusal)
+            return
         if settled:
             _log.warning("settled %s pending certificates", settled)
 

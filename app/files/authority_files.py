@@ -60,11 +60,13 @@ class AuthorityFiles:
     def save_certificate(self, name: str, certificate: x509.Certificate) -> None:
         """Write a CA's certificate for all to read; one that is there is never replaced."""
         path = self.certificate_path(name)
+        make_directory(self.directory)
         make_directory(path.parent)
         write_once(path, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
 
     def save_key(self, name: str, key: CertificateIssuerPrivateKeyTypes) -> None:
         """Write a CA's key, encrypted; one that is there is never replaced."""
+        make_directory(self.directory)
         make_directory(self.keys)
         pem = key.private_bytes(
             serialization.Encoding.PEM,

@@ -30,7 +30,7 @@ class UserSchema(Schema):
         unknown = EXCLUDE
 
     username = fields.Str(required=True)
-    password = fields.Str(load_default=None, allow_none=True)
+    password = fields.Str(allow_none=True)
     subjectDN = fields.Str(load_default=None, allow_none=True)  # noqa: N815 -- EJBCA's name, as all below
     caName = fields.Str(load_default="IOTmidCA")  # noqa: N815
     certificateProfileName = fields.Str(load_default="CFREE")  # noqa: N815
@@ -93,8 +93,9 @@ def _registration(body: dict[str, Any]) -> Registration:
         status = EndEntityStatus(body["status"])
     except ValueError as error:
         raise InvalidInput(f"There is no status {body['status']}.") from error
-    password = body["password"] or services().default_password
-    if password is None:
+    # Absent means the default; an empty one would arm the entity with a public password nobody asked for.
+    password = body.get("password", services().default_password)
+    if not password:
         raise InvalidInput("Password cannot be empty or null.")
     return Registration(
         username=body["username"],

@@ -23,6 +23,8 @@ from app.operations.hierarchy import Hierarchy
 from app.operations.issuance import Issuance
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
+from app.operations.revocation import Revocation
+from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
@@ -30,6 +32,7 @@ from app.store.audit_log import AuditLog
 from app.store.certificates import CertificateStore
 from app.store.database import Database, check_readable
 from app.store.end_entities import EndEntityStore
+from app.store.revocation_lists import RevocationListStore
 from app.store.schema import migrate
 
 Key = CertificateIssuerPrivateKeyTypes
@@ -97,20 +100,35 @@ def _open(
     authorities = hierarchy.load()
 
     enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
+    lists = RevocationLists(
+        database,
+        RevocationListStore(database),
+        certificates,
+        audit,
+        authorities,
+        now,
+        settings.crl_validity,
+        settings.data / ".crl.lock",
+    )
     tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
     services = Services(
         authorities=authorities,
         end_entities=EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now),
         issuance=Issuance(signing, enrolment, authorities, profiles, now, new_serial, settings.retry_window),
         tokens=tokens,
-        readiness=Readiness(database, authorities, audit, settings.data, now),
+        readiness=Readiness(database, authorities, lists, audit, settings.data, now),
         certificates=certificates,
         signing=signing,
+        revocation=Revocation(database, certificates, audit, authorities, now),
+        revocation_lists=lists,
         database=database,
         default_password=settings.default_password,
         trusted_networks=settings.trusted_networks,
     )
-    settled = signing.settle_all(authorities) if create else 0
+    settled = 0
+    if create:
+        settled = signing.settle_all(authorities)
+        lists.issue_due(SYSTEM)
     return Opened(services, tuple(created), create and _write_admin_token(settings, tokens), settled)
 
 

@@ -43,10 +43,16 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/ejbca/version"): Access.PUBLIC,
     ("GET", "/ca"): Access.PUBLIC,
     ("GET", "/ca/<name>"): Access.PUBLIC,
+    ("GET", "/ca/<name>/crl"): Access.PUBLIC,
+    ("PUT", "/ca/<name>/crl"): Access.ADMIN,
+    ("GET", "/ca/<issuer>/certificate/<serial>/status"): Access.PUBLIC,
+    ("GET", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
+    ("DELETE", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
     ("POST", "/sign/<username>/pkcs10"): Access.ENTITY_PASSWORD,
     ("POST", "/user"): Access.REGISTRAR,
     ("GET", "/user/<username>"): Access.REGISTRAR,
     ("DELETE", "/user/<username>"): Access.REGISTRAR,
+    ("GET", "/user/<username>/find"): Access.REGISTRAR,
 }
 """Every route and who may call it. A route that is not here is refused to everyone, and fails a test."""
 
@@ -105,7 +111,7 @@ def authorise() -> Actor:
         return Actor("anonymous", access.name.lower(), peer)
     if access is Access.REGISTRAR and _is_trusted(peer):
         return Actor("trusted network", "socket address", peer)
-    return _token_holder(peer)
+    return token_holder()
 
 
 def json_object() -> dict[str, Any]:
@@ -149,12 +155,13 @@ def _is_trusted(peer: str) -> bool:
 _BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 
 
-def _token_holder(peer: str) -> Actor:
+def token_holder() -> Actor:
+    """Return whose bearer token the request carries; raise :class:`NotAuthenticated` without a good one."""
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     token = services().tokens.recognise(match[1]) if match else None
     if token is None:
         raise errors.NotAuthenticated("An admin token is needed: Authorization: Bearer <token>.")
-    return Actor(f"token {token.name}", "bearer token", peer)
+    return Actor(f"token {token.name}", "bearer token", request.remote_addr or "-")
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication
 
 from app.errors import Refusal
+from app.operations.actor import SYSTEM
 from app.web import create_app
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         _log.info("serving on http://%s:%s", self._settings.host, self._settings.port)
 
     def _worker_started(self, _worker: object) -> None:
-        """Finish what a worker that was killed has left; this one may be in its place."""
+        """Finish what a worker that was killed has left; this one may be in its place. Keep revocation lists fresh."""
+        self._services.revocation_lists.keep_issuing(SYSTEM)
         try:
             settled = self._services.signing.settle_all(self._services.authorities)
         except Refusal as refusal:  # a busy database must not keep the worker from serving

@@ -1,7 +1,7 @@
 """The signer oracle: notes the hash of all that a CA key signs, before the signature is returned.
 
 After a test, what it noted must be a subset of what the database records. It sits where keys are loaded, so
-it sees every signature of the process, and it is on disk before the signature leaves the key, so a SIGKILL hides nothing.
+it sees every signature of the process, and it is on disk before the signature leaves the key: no SIGKILL hides one.
 """
 
 import hashlib
@@ -35,6 +35,10 @@ class SignerOracle:
 def recorded(database: Path) -> set[str]:
     connection = sqlite3.connect(database)
     try:
-        return {row[0] for row in connection.execute("SELECT tbs_sha256 FROM certificates")}
+        return {
+            row[0]
+            for table in ("certificates", "revocation_lists")
+            for row in connection.execute(f"SELECT tbs_sha256 FROM {table}")  # noqa: S608 -- from the line above
+        }
     finally:
         connection.close()

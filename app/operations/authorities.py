@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 from app.errors import InvalidInput, NotAllowed, UnknownAuthority
 from app.pki import distinguished_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from cryptography import x509
 
     from app.pki.certificate_authority import CertificateAuthority
 
@@ -29,7 +29,7 @@ class Authorities:
         return iter(self._by_name.values())
 
     def named(self, name: str) -> CertificateAuthority:
-        """Return the CA of that name, or of that distinguished name in any order, case of types or blanks."""
+        """Return the CA of that name, or of that distinguished name in any order and case."""
         authority = self._by_name.get(name) or self._by_dn(name)
         if authority is None:
             raise UnknownAuthority(f"CA with name {name[:_SHOWN]} does not exist.")
@@ -53,10 +53,17 @@ class Authorities:
         return next((ca.name for ca in self if ca.certificate.subject == subject), None)
 
     def _by_dn(self, text: str) -> CertificateAuthority | None:
+        """Return the one CA whose subject has all attributes of ``text``; old clients leave some out."""
         if "=" not in text:
             return None
         try:
-            wanted = distinguished_name.ca_id(distinguished_name.parse(text))
+            wanted = _attributes(distinguished_name.parse(text))
         except InvalidInput:
             return None
-        return next((ca for ca in self if ca.id == wanted), None)
+        found = [ca for ca in self if wanted <= _attributes(ca.certificate.subject)]
+        return found[0] if len(found) == 1 else None
+
+
+def _attributes(name: x509.Name) -> set[tuple[x509.ObjectIdentifier, str]]:
+    """Return what is compared of a name: order and case do not matter (RFC 5280 section 7.1)."""
+    return {(attribute.oid, str(attribute.value).casefold()) for attribute in name}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.operations.authorities import Authorities
+    from app.operations.revocation_lists import RevocationLists
     from app.store.audit_log import AuditLog
     from app.store.database import Database
 
@@ -27,13 +28,20 @@ class Readiness:
 
     database: Database
     authorities: Authorities
+    revocation_lists: RevocationLists
     audit: AuditLog
     data: Path
     now: Callable[[], datetime]
 
     def check(self) -> dict[str, str]:
         """Return for each check ``ok`` or a sentence that says what is wrong."""
-        checks = {"database": self._database, "keys": self._keys, "disk": self._disk, "clock": self._clock}
+        checks = {
+            "database": self._database,
+            "keys": self._keys,
+            "crl": self._crl,
+            "disk": self._disk,
+            "clock": self._clock,
+        }
         results = {}
         for name, check in checks.items():
             try:
@@ -49,6 +57,11 @@ class Readiness:
     def _keys(self) -> str | None:
         for authority in self.authorities:
             authority.check_usable(self.now())
+        return None
+
+    def _crl(self) -> str | None:
+        for authority in self.authorities:
+            self.revocation_lists.latest(authority)
         return None
 
     def _disk(self) -> str | None:

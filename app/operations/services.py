@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from app.operations.issuance import Issuance
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
+    from app.operations.revocation import Revocation
+    from app.operations.revocation_lists import RevocationLists
     from app.store.certificates import CertificateStore
     from app.store.database import Database
 
@@ -31,6 +33,8 @@ class Services:
     readiness: Readiness
     certificates: CertificateStore
     signing: RecordedSigning
+    revocation: Revocation
+    revocation_lists: RevocationLists
     database: Database
     default_password: str | None = field(repr=False)
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -104,7 +104,7 @@ class CertificateAuthority:
     def check_usable(self, now: datetime) -> None:
         """Raise :class:`SigningUnavailable` unless the CA has a key here and is valid at ``now``."""
         self.check_validity(now)
-        self._signing_key()
+        self.signing_key()
 
     def dates(self, template: CertificateTemplate, now: datetime) -> tuple[datetime, datetime]:
         """Return notBefore and notAfter: whole seconds, begun no earlier and ended no later than the CA's own."""
@@ -130,13 +130,13 @@ class CertificateAuthority:
                 x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key_identifier),  # noqa: FBT003
             ],
         )
-        certificate = _sign(builder, self._signing_key(), template, record)
+        certificate = _sign(builder, self.signing_key(), template, record)
         self._verify(certificate)
         return certificate
 
     def sign_recorded(self, tbs: bytes) -> x509.Certificate:
         """Sign the exact TBSCertificate that was recorded earlier; the signature algorithm is the one it names."""
-        key = self._signing_key()
+        key = self.signing_key()
         algorithm = asn1.decode_der(_TbsCertificate, tbs).signature
         unsigned = _assemble(tbs, algorithm, b"")
         signature = _raw_signature(key, tbs, unsigned.signature_hash_algorithm)
@@ -144,7 +144,8 @@ class CertificateAuthority:
         self._verify(certificate)
         return certificate
 
-    def _signing_key(self) -> CertificateIssuerPrivateKeyTypes:
+    def signing_key(self) -> CertificateIssuerPrivateKeyTypes:
+        """Return the key, or raise :class:`SigningUnavailable` where there is none."""
         if self.key is None:
             raise SigningUnavailable(f"CA token is offline for CA '{self.name}'.")
         return self.key

@@ -1,10 +1,14 @@
-"""Why a certificate stopped being good (RFC 5280 section 5.3.1), by the names and numbers EJBCA uses."""
+"""Why a certificate stopped being good (RFC 5280 section 5.3.1), and which changes of mind are allowed.
+
+Names, numbers and texts are EJBCA's.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
-from app.errors import InvalidInput
+from app.errors import Conflict, InvalidInput
 
 
 class RevocationReason(IntEnum):
@@ -29,3 +33,25 @@ class RevocationReason(IntEnum):
             return cls[name.upper()]
         except KeyError as error:
             raise InvalidInput(f"invalid revocation reason {name[:40]}") from error
+
+
+RELEASES: Final = frozenset({RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL})
+"""What EJBCA takes as "no longer revoked"; only a certificate on hold can be released."""
+
+
+def after(current: RevocationReason, wanted: RevocationReason, *, issuer: str, serial: str) -> RevocationReason:
+    """Return the reason a certificate has after ``wanted`` was asked of one that has ``current``.
+
+    Good to any reason, hold to a permanent reason, hold to good. All else raises: a permanent revocation stays as it is
+    (RFC 5280 section 5.3.1 knows a way back from certificateHold alone).
+    """
+    if current is RevocationReason.CERTIFICATEHOLD and wanted in RELEASES:
+        return RevocationReason.NOTREVOKED
+    if wanted in RELEASES:
+        raise Conflict(
+            f"Not allowed to unrevoke a certificate that is not on hold. Issuer {issuer}, serialNo {serial}."
+        )
+    on_hold = current is RevocationReason.CERTIFICATEHOLD and wanted is not RevocationReason.CERTIFICATEHOLD
+    if current is RevocationReason.NOTREVOKED or on_hold:
+        return wanted
+    raise Conflict(f"Certificate is already revoked. Issuer: '{issuer}', serno: {serial}.")

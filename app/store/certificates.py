@@ -135,16 +135,47 @@ class CertificateStore:
 
     def revoke(self, ca_name: str, serial: str, reason: RevocationReason, now: datetime) -> bool:
         """Revoke a certificate that is good; False when it was not."""
+        return self.change_reason(ca_name, serial, RevocationReason.NOTREVOKED, reason, now)
+
+    def change_reason(
+        self, ca_name: str, serial: str, old: RevocationReason, new: RevocationReason, now: datetime
+    ) -> bool:
+        """Put ``new`` in the place of ``old``, and count it among the CA's revocations; False when it was not ``old``.
+
+        A certificate that goes from hold to another reason keeps the date of the hold (RFC 5280 section 5.3.2 dates the
+        compromise, the entry's own date is when it was first listed).
+        """
+        released = new is RevocationReason.NOTREVOKED
         changed = self._database.execute(
-            "UPDATE certificates SET revocation_reason = :reason, revoked_at = :now "
-            "WHERE ca_name = :ca AND serial = :serial AND revocation_reason = :good",
-            reason=reason,
+            "UPDATE certificates SET revocation_reason = :new, "
+            "revoked_at = CASE WHEN :released = 1 THEN NULL ELSE coalesce(revoked_at, :now) END "
+            "WHERE ca_name = :ca AND serial = :serial AND revocation_reason = :old",
+            new=new,
+            old=old,
+            released=int(released),
             now=to_text(now),
             ca=ca_name,
             serial=serial,
-            good=RevocationReason.NOTREVOKED,
         )
+        if changed:
+            self._database.execute(
+                "INSERT INTO revocation_revisions (ca_name, revision) VALUES (:ca, 1) "
+                "ON CONFLICT (ca_name) DO UPDATE SET revision = revocation_revisions.revision + 1",
+                ca=ca_name,
+            )
         return changed == 1
+
+    def revoked(self, ca_name: str, *, ended_before: datetime) -> list[tuple[str, datetime, RevocationReason]]:
+        """Return serial, date and reason of all revoked certificates that did not end before that time."""
+        rows = self._database.rows(
+            "SELECT serial, revoked_at, revocation_reason FROM certificates "
+            "WHERE ca_name = :ca AND revocation_reason >= 0 AND not_after >= :end ORDER BY serial",
+            ca=ca_name,
+            end=to_text(ended_before),
+        )
+        return [
+            (row["serial"], from_text(row["revoked_at"]), RevocationReason(row["revocation_reason"])) for row in rows
+        ]
 
     def _leave_pending(self, ca_name: str, serial: str, state: CertificateState, certificate: bytes | None) -> bool:
         changed = self._database.execute(

@@ -1,4 +1,4 @@
-"""``midca cert``: the certificates that were issued."""
+"""``midca cert``: the certificates that were issued, and their revocation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.errors import InvalidInput, UnknownCertificate
-from app.frontends.admin_cli.context import json_option, print_fields, print_rows, refusals_fail, services
+from app.errors import UnknownCertificate
+from app.frontends.admin_cli.context import json_option, operator, print_fields, print_rows, refusals_fail, services
+from app.operations.revocation import canonical_serial
 from app.pki.certificate_authority import fingerprint
+from app.pki.revocation import RevocationReason
 from app.store.certificates import StoredCertificate
 
 
 @click.group()
 def cert() -> None:
-    """Look at certificates."""
+    """Look at certificates, and revoke them."""
 
 
 @cert.command("list")
@@ -38,7 +40,7 @@ def list_certificates(entity: str | None, limit: int, *, as_json: bool) -> None:
 @refusals_fail
 def show(serial: str, *, pem: bool, as_json: bool) -> None:
     """Show the certificate with the hexadecimal SERIAL."""
-    for stored in services().certificates.find_serial(_canonical(serial)):
+    for stored in services().certificates.find_serial(canonical_serial(serial.replace(":", ""))):
         certificate = x509.load_der_x509_certificate(stored.certificate) if stored.certificate else None
         if pem and certificate is not None:
             click.echo(certificate.public_bytes(Encoding.PEM).decode(), nl=False)
@@ -50,11 +52,39 @@ def show(serial: str, *, pem: bool, as_json: bool) -> None:
     raise UnknownCertificate(f"There is no certificate with the serial {serial[:80]}.")
 
 
-def _canonical(serial: str) -> str:
-    try:
-        return f"{int(serial.replace(':', ''), 16):X}"
-    except ValueError as error:
-        raise InvalidInput(f"{serial[:80]!r} is no hexadecimal serial.") from error
+@cert.command()
+@click.argument("serial")
+@click.option("--reason", default="UNSPECIFIED", show_default=True, help="EJBCA's name of the reason.")
+@click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
+@refusals_fail
+def revoke(serial: str, reason: str, ca: str) -> None:
+    """Revoke the certificate with the hexadecimal SERIAL, for good."""
+    _change(serial, ca, RevocationReason.from_name(reason))
+    click.echo(f"{serial} is revoked; the next CRL shows it.")
+
+
+@cert.command()
+@click.argument("serial")
+@click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
+@refusals_fail
+def hold(serial: str, ca: str) -> None:
+    """Put the certificate SERIAL on hold: revoked, until it is released."""
+    _change(serial, ca, RevocationReason.CERTIFICATEHOLD)
+    click.echo(f"{serial} is on hold; the next CRL shows it.")
+
+
+@cert.command()
+@click.argument("serial")
+@click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
+@refusals_fail
+def release(serial: str, ca: str) -> None:
+    """Release the certificate SERIAL from its hold."""
+    _change(serial, ca, RevocationReason.NOTREVOKED)
+    click.echo(f"{serial} is good again; the next CRL does not show it.")
+
+
+def _change(serial: str, ca: str, reason: RevocationReason) -> None:
+    services().revocation.change(ca, serial.replace(":", ""), reason, operator())
 
 
 def _described(stored: StoredCertificate) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import click
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import program, refusals_fail
+from app.frontends.admin_cli.crl import crl
 from app.frontends.admin_cli.entity import entity
 from app.frontends.admin_cli.sign import sign
 from app.frontends.admin_cli.token import token
@@ -45,5 +46,5 @@ def serve(host: str | None, port: int | None) -> None:
     program().serve(host, port)
 
 
-for _subject in (ca, entity, sign, cert, token):
+for _subject in (ca, entity, sign, cert, crl, token):
     cli.add_command(_subject)

@@ -10,10 +10,10 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from app.errors import InvalidInput, UnknownEndEntity
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
+from app.frontends.ejbca_rest.certificate import reason_of_query
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
 from app.operations.end_entities import Registration
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
-from app.pki.revocation import RevocationReason
 
 _TRUE: Final = {"true", "True"}  # as EJBCA-REST reads a boolean in a query
 
@@ -76,11 +76,7 @@ def get_user(username: str) -> Response:
 def revoke_user(username: str) -> Response:
     """Revoke all certificates of an end entity (``?reason=``), and forget it too with ``?delete=true``."""
     note(entity=username[:200])
-    try:
-        reason = RevocationReason.from_name(request.args.get("reason", "UNSPECIFIED"))
-    except InvalidInput as error:
-        raise HttpRefusal(str(error)) from error
-    services().end_entities.revoke(username, reason, actor(), delete=request.args.get("delete") in _TRUE)
+    services().end_entities.revoke(username, reason_of_query(), actor(), delete=request.args.get("delete") in _TRUE)
     return envelope()
 
 

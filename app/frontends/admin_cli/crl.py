@@ -1,0 +1,48 @@
+"""``midca crl``: revocation lists."""
+
+from __future__ import annotations
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.frontends.admin_cli.context import json_option, operator, print_fields, refusals_fail, services
+
+
+@click.group()
+def crl() -> None:
+    """Look at revocation lists, and issue them."""
+
+
+@crl.command()
+@click.argument("ca", default="IOTmidCA")
+@click.option("--pem", is_flag=True, help="Print the list as PEM, ready for a broker's crlfile.")
+@json_option
+@refusals_fail
+def show(ca: str, *, pem: bool, as_json: bool) -> None:
+    """Show the newest list of CA [IOTmidCA]."""
+    opened = services()
+    stored = opened.revocation_lists.latest(opened.authorities.named(ca))
+    revocation_list = x509.load_der_x509_crl(stored.crl)
+    if pem:
+        click.echo(revocation_list.public_bytes(Encoding.PEM).decode(), nl=False)
+        return
+    print_fields(
+        {
+            "number": stored.number,
+            "from": stored.this_update.isoformat(),
+            "until": stored.next_update.isoformat(),
+            "entries": len(revocation_list),
+        },
+        as_json=as_json,
+    )
+
+
+@crl.command()
+@click.argument("ca", default="IOTmidCA")
+@refusals_fail
+def issue(ca: str) -> None:
+    """Issue a list of CA [IOTmidCA] now."""
+    opened = services()
+    stored = opened.revocation_lists.issue(opened.authorities.named(ca), operator())
+    click.echo(f"CRL {stored.number}, good until {stored.next_update.isoformat()}.")

@@ -1,0 +1,47 @@
+"""``/ca/<name>/crl``: the CA's revocation list."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final
+
+from flask import Response, jsonify, request
+
+from app.errors import NotAuthenticated
+from app.frontends.ejbca_rest.blueprint import blueprint, envelope
+from app.http_frontend import HttpRefusal, actor, services, token_holder
+
+_TRUE: Final = {"true", "True"}  # as EJBCA-REST reads a boolean in a query
+_ANYONE_MAY_UPDATE_EVERY: Final = timedelta(minutes=1)
+
+
+@blueprint.get("/ca/<name>/crl")
+def get_crl(name: str) -> Response:
+    """Answer with the newest list as unbroken base64 of DER.
+
+    ``?update=true`` issues a new one first: for an admin always, for anyone at most once a minute.
+    """
+    authority = services().authorities.named(name)
+    if request.args.get("delta") in _TRUE:
+        raise HttpRefusal(f"CA {authority.name} has no delta CRL.", HTTPStatus.NOT_FOUND)
+    lists = services().revocation_lists
+    if request.args.get("update") in _TRUE and (_is_admin() or lists.age(authority) >= _ANYONE_MAY_UPDATE_EVERY):
+        lists.issue(authority, actor())
+    return jsonify(CRL=base64.b64encode(lists.latest(authority).crl).decode())
+
+
+@blueprint.put("/ca/<name>/crl")
+def put_crl(name: str) -> Response:
+    """Issue a new list now."""
+    services().revocation_lists.issue(services().authorities.named(name), actor())
+    return envelope()
+
+
+def _is_admin() -> bool:
+    try:
+        token_holder()
+    except NotAuthenticated:
+        return False
+    return True

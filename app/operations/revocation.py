@@ -1,0 +1,75 @@
+"""Revokes single certificates, puts them on hold and releases them; tells their status."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from app.errors import InvalidInput, UnknownCertificate
+from app.pki import revocation
+from app.pki.revocation import RevocationReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.operations.actor import Actor
+    from app.operations.authorities import Authorities
+    from app.pki.certificate_authority import CertificateAuthority
+    from app.store.audit_log import AuditLog
+    from app.store.certificates import CertificateStore, StoredCertificate
+    from app.store.database import Database
+
+_SERIAL: Final = re.compile(r"[0-9A-Fa-f]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """Acts on one certificate, named by its CA and its serial; another CA's serial never hits."""
+
+    database: Database
+    certificates: CertificateStore
+    audit: AuditLog
+    authorities: Authorities
+    now: Callable[[], datetime]
+
+    def find(self, ca: str, serial: str) -> StoredCertificate | None:
+        """Return the certificate of the CA (name or DN) with that serial (hex, any case, leading zeros)."""
+        return self.certificates.find(self.authorities.named(ca).name, canonical_serial(serial))
+
+    def change(self, ca: str, serial: str, reason: RevocationReason, actor: Actor) -> None:
+        """Revoke, hold or release a certificate; raise in EJBCA's words what is not allowed."""
+        authority, wanted = self.authorities.named(ca), canonical_serial(serial)
+        with self.database.transaction():
+            stored = self._existing(authority, wanted)
+            new = revocation.after(stored.revocation_reason, reason, issuer=authority.subject_dn, serial=wanted)
+            self.certificates.change_reason(authority.name, wanted, stored.revocation_reason, new, self.now())
+            released = new is RevocationReason.NOTREVOKED
+            self.audit.append(
+                self.now(),
+                {
+                    **actor.as_entry(),
+                    "action": "certificate.released" if released else "certificate.revoked",
+                    "object": stored.username,
+                    "ca": authority.name,
+                    "serial": wanted,
+                    "reason": reason.name,
+                    "result": "ok",
+                },
+            )
+
+    def _existing(self, authority: CertificateAuthority, serial: str) -> StoredCertificate:
+        stored = self.certificates.find(authority.name, serial)
+        if stored is None:
+            raise UnknownCertificate(
+                f"Could not find end entity certificate. Issuer {authority.subject_dn}, serialNo {serial}."
+            )
+        return stored
+
+
+def canonical_serial(text: str) -> str:
+    """Return a hexadecimal serial in upper case without leading zeros; raise :class:`InvalidInput` for other text."""
+    if not _SERIAL.fullmatch(text):
+        raise InvalidInput(f"{text[:80]!r} is no hexadecimal serial number.")
+    return f"{int(text, 16):X}"

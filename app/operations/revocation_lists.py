@@ -1,0 +1,150 @@
+"""Keeps a fresh revocation list for every CA: one process at a time, also when nobody asks."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.errors import Refusal, Unavailable
+from app.files.protected import exclusive, exclusive_if_free
+from app.pki.certificate_authority import CertificateAuthority
+from app.pki.revocation_list import (
+    RevocationListTemplate,
+    RevokedEntry,
+    ends_on_a_full_line,
+    sign_revocation_list,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.operations.actor import Actor
+    from app.operations.authorities import Authorities
+    from app.store.audit_log import AuditLog
+    from app.store.certificates import CertificateStore
+    from app.store.database import Database
+    from app.store.revocation_lists import RevocationListStore, StoredList
+
+_log = logging.getLogger("midca")
+_TICK: Final = 1.0  # seconds between two looks; what was revoked in between goes into one list
+_BACKDATED: Final = timedelta(minutes=10)  # as certificates are: clocks run late
+
+
+@dataclass(frozen=True)
+class RevocationLists:
+    """Full lists, numbered ``max(last + 1, Unix time)``, so that numbers also grow across a restored backup.
+
+    ``lock`` is a file; who holds its lock issues. The kernel frees it when that process dies.
+    """
+
+    database: Database
+    store: RevocationListStore
+    certificates: CertificateStore
+    audit: AuditLog
+    authorities: Authorities
+    now: Callable[[], datetime]
+    validity: timedelta
+    lock: Path
+
+    def latest(self, authority: CertificateAuthority) -> StoredList:
+        """Return the newest list; raise :class:`Unavailable` rather than hand out one that has run out."""
+        stored = self.store.latest(authority.name)
+        if stored is None:
+            raise Unavailable(f"CA {authority.name} has no CRL yet.")
+        if stored.next_update <= self.now():
+            raise Unavailable(f"The CRL of CA {authority.name} has run out and could not be issued again.")
+        return stored
+
+    def age(self, authority: CertificateAuthority) -> timedelta:
+        """Return how long ago the newest list was issued; the greatest time there is when there is none."""
+        stored = self.store.latest(authority.name)
+        return self.now() - (stored.this_update + _BACKDATED) if stored else timedelta.max
+
+    def issue(self, authority: CertificateAuthority, actor: Actor) -> StoredList:
+        """Issue a list now, whether or not one is due."""
+        with exclusive(self.lock):
+            return self._issue(authority, actor)
+
+    def issue_due(self, actor: Actor) -> int:
+        """Issue what is due: a first list, one that shows new revocations, one past half its life. Return how many."""
+        issued = 0
+        for authority in self.authorities:
+            if not self._due(authority):
+                continue
+            with exclusive_if_free(self.lock) as ours:
+                if ours and self._due(authority):
+                    self._issue(authority, actor)
+                    issued += 1
+        return issued
+
+    def keep_issuing(self, actor: Actor) -> threading.Thread:
+        """Start a thread that issues what is due for as long as the process lives."""
+
+        def loop() -> None:
+            while True:
+                try:
+                    self.issue_due(actor)
+                except Refusal as refusal:
+                    _log.error("no CRL could be issued: %s", refusal)
+                except Exception:  # noqa: BLE001 -- the thread must live; the traceback is logged
+                    _log.exception("no CRL could be issued")
+                ticker.wait(_TICK)
+
+        ticker = threading.Event()
+        thread = threading.Thread(target=loop, name="crl", daemon=True)
+        thread.start()
+        return thread
+
+    def _due(self, authority: CertificateAuthority) -> bool:
+        latest = self.store.latest(authority.name)
+        if latest is None or latest.revision < self.store.revision(authority.name):
+            return True
+        return self.now() >= latest.this_update + (latest.next_update - latest.this_update) / 2
+
+    def _issue(self, authority: CertificateAuthority, actor: Actor) -> StoredList:
+        crl = self._sign(authority, actor, long_identifier=False)
+        if ends_on_a_full_line(crl.crl):
+            crl = self._sign(authority, actor, long_identifier=True)
+        return crl
+
+    def _sign(self, authority: CertificateAuthority, actor: Actor, *, long_identifier: bool) -> StoredList:
+        now = self.now().replace(microsecond=0)
+        updates = (now - _BACKDATED, now + self.validity)
+        previous = self.store.latest(authority.name)
+        # The revision is read first: a revocation that comes in between is shown already, and leads to one more list.
+        revision = self.store.revision(authority.name)
+        # One that has ended stays until it was on a list issued after its end (RFC 5280 section 3.3).
+        shown_since = previous.this_update if previous else now
+        entries = [
+            RevokedEntry(int(serial, 16), revoked_at, reason)
+            for serial, revoked_at, reason in self.certificates.revoked(authority.name, ended_before=shown_since)
+        ]
+        number = max(self.store.highest_number(authority.name) + 1, int(now.timestamp()))
+        template = RevocationListTemplate(number, *updates, entries, long_identifier=long_identifier)
+
+        def record(tbs: bytes) -> None:
+            with self.database.transaction():
+                tbs_sha256 = hashlib.sha256(tbs).hexdigest()
+                self.store.add_pending(authority.name, number, revision, tbs_sha256, updates)
+                self._audit("crl.pending", authority, actor, number=number, tbs_sha256=tbs_sha256)
+
+        authority.check_validity(now)
+        der = sign_revocation_list(authority, template, record).public_bytes(Encoding.DER)
+        with self.database.transaction():
+            self.store.mark_issued(authority.name, number, der)
+            self._audit("crl.issued", authority, actor, number=number, entries=len(entries))
+        stored = self.store.latest(authority.name)
+        if stored is None:
+            raise RuntimeError("a CRL that was just stored is gone")
+        return stored
+
+    def _audit(self, action: str, authority: CertificateAuthority, actor: Actor, **details: object) -> None:
+        entry = {**actor.as_entry(), "action": action, "object": authority.name, "ca": authority.name, "result": "ok"}
+        self.audit.append(self.now(), entry | details)

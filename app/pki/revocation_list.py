@@ -1,0 +1,100 @@
+"""Certificate revocation lists (RFC 5280 section 5): what a CA says is not good any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from app.pki.revocation import RevocationReason
+from app.pki.write_ahead_key import write_ahead_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from app.pki.certificate_authority import CertificateAuthority
+
+_FLAGS: Final = {
+    RevocationReason.KEYCOMPROMISE: x509.ReasonFlags.key_compromise,
+    RevocationReason.CACOMPROMISE: x509.ReasonFlags.ca_compromise,
+    RevocationReason.AFFILIATIONCHANGED: x509.ReasonFlags.affiliation_changed,
+    RevocationReason.SUPERSEDED: x509.ReasonFlags.superseded,
+    RevocationReason.CESSATIONOFOPERATION: x509.ReasonFlags.cessation_of_operation,
+    RevocationReason.CERTIFICATEHOLD: x509.ReasonFlags.certificate_hold,
+    RevocationReason.PRIVILEGESWITHDRAWN: x509.ReasonFlags.privilege_withdrawn,
+    RevocationReason.AACOMPROMISE: x509.ReasonFlags.aa_compromise,
+}
+_OCTETS_A_LINE: Final = 48  # 64 columns of base64
+
+
+@dataclass(frozen=True)
+class RevokedEntry:
+    """One certificate of a list."""
+
+    serial: int
+    revoked_at: datetime
+    reason: RevocationReason
+
+    def encoded(self) -> x509.RevokedCertificate:
+        """Return the list's entry; the reason "unspecified" is left out, as RFC 5280 section 5.3.1 wants it."""
+        builder = x509.RevokedCertificateBuilder(self.serial, self.revoked_at.replace(microsecond=0))
+        if (flag := _FLAGS.get(self.reason)) is not None:
+            builder = builder.add_extension(x509.CRLReason(flag), critical=False)
+        return builder.build()
+
+
+@dataclass(frozen=True)
+class RevocationListTemplate:
+    """All that a full list says. ``number`` is the CRL number (RFC 5280 section 5.2.3).
+
+    ``long_identifier`` writes issuer and serial into the authority key identifier beside the key's: the way to another
+    length, see :func:`ends_on_a_full_line`.
+    """
+
+    number: int
+    this_update: datetime
+    next_update: datetime
+    entries: Iterable[RevokedEntry]
+    long_identifier: bool = False
+
+
+def sign_revocation_list(
+    authority: CertificateAuthority, template: RevocationListTemplate, record: Callable[[bytes], None]
+) -> x509.CertificateRevocationList:
+    """Sign a list; ``record`` gets the DER of the TBSCertList first, and if it raises, nothing is signed."""
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=authority.certificate.subject,
+        last_update=template.this_update,
+        next_update=template.next_update,
+        extensions=[],
+        # One list at once: adding one by one copies all that came before.
+        revoked_certificates=[entry.encoded() for entry in template.entries],
+    )
+    builder = builder.add_extension(_identifier(authority, long=template.long_identifier), critical=False)
+    builder = builder.add_extension(x509.CRLNumber(template.number), critical=False)
+    key = authority.signing_key()
+    hashed = isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return builder.sign(write_ahead_key(key, record), hashes.SHA256() if hashed else None)
+
+
+def ends_on_a_full_line(der: bytes) -> bool:
+    """Return whether base64 of ``der`` fills its last line of 64 columns.
+
+    Old clients break the base64 themselves by putting a newline behind every 64 characters, and a list whose last
+    line is full then has an empty line before its END, which OpenSSL does not read.
+    """
+    return -len(der) % _OCTETS_A_LINE in {0, 1, 2}
+
+
+def _identifier(authority: CertificateAuthority, *, long: bool) -> x509.AuthorityKeyIdentifier:
+    certificate = authority.certificate
+    key_identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    if not long:
+        return x509.AuthorityKeyIdentifier(key_identifier, None, None)
+    return x509.AuthorityKeyIdentifier(
+        key_identifier, [x509.DirectoryName(certificate.issuer)], certificate.serial_number
+    )

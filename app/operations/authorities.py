@@ -53,15 +53,22 @@ class Authorities:
         return next((ca.name for ca in self if ca.certificate.subject == subject), None)
 
     def _by_dn(self, text: str) -> CertificateAuthority | None:
-        """Return the one CA whose subject has all attributes of ``text``; old clients leave some out."""
+        """Return the one CA with that subject, or else with that common name: old clients shorten the rest."""
         if "=" not in text:
             return None
         try:
-            wanted = _attributes(distinguished_name.parse(text))
+            wanted = distinguished_name.parse(text)
         except InvalidInput:
             return None
-        found = [ca for ca in self if wanted <= _attributes(ca.certificate.subject)]
+        same = [ca for ca in self if _attributes(ca.certificate.subject) == _attributes(wanted)]
+        common_name = (distinguished_name.common_name(wanted) or "").casefold()
+        found = same or [ca for ca in self if _common_name(ca) == common_name]
         return found[0] if len(found) == 1 else None
+
+
+def _common_name(authority: CertificateAuthority) -> str | None:
+    name = distinguished_name.common_name(authority.certificate.subject)
+    return name.casefold() if name is not None else None
 
 
 def _attributes(name: x509.Name) -> set[tuple[x509.ObjectIdentifier, str]]:

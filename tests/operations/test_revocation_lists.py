@@ -1,0 +1,205 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+
+from app.errors import Unavailable
+from app.files.protected import exclusive
+from app.pki.revocation import RevocationReason
+from app.pki.revocation_list import ends_on_a_full_line
+from tests.builders import csr, key, one_line
+from tests.conftest import ACTOR, Installation
+
+
+@pytest.fixture
+def lists(installation):
+    return installation.services.revocation_lists
+
+
+@pytest.fixture
+def mid(installation):
+    return installation.services.authorities.named("IOTmidCA")
+
+
+def issue_certificate(installation: Installation, name: str, number: int) -> str:
+    installation.add(name)
+    return installation.sign(name, "dojot", one_line(csr(name, signing_key=key(number)))).serial
+
+
+def revoke(installation: Installation, serial: str, reason: RevocationReason) -> None:
+    installation.services.revocation.change("IOTmidCA", serial, reason, ACTOR)
+
+
+def parsed(stored) -> x509.CertificateRevocationList:
+    return x509.load_der_x509_crl(stored.crl)
+
+
+def test_every_ca_has_a_list_from_the_first_start(installation, lists):
+    for authority in installation.services.authorities:
+        crl = parsed(lists.latest(authority))
+        assert crl.is_signature_valid(authority.certificate.public_key())
+        assert len(crl) == 0
+
+
+def test_an_empty_list_leaves_the_field_out(lists, mid):
+    # RFC 5280 section 5.1.2.6: absent, not an empty sequence, when nothing is revoked.
+    assert b"\x30\x00" not in parsed(lists.latest(mid)).tbs_certlist_bytes
+
+
+def test_a_revocation_makes_a_list_due_and_shows_serial_date_and_reason(installation, lists, mid):
+    serial = issue_certificate(installation, "f60c28", 0)
+    assert lists.issue_due(ACTOR) == 0
+    revoke(installation, serial, RevocationReason.KEYCOMPROMISE)
+
+    assert lists.issue_due(ACTOR) == 1
+
+    entry = parsed(lists.latest(mid)).get_revoked_certificate_by_serial_number(int(serial, 16))
+    assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason is x509.ReasonFlags.key_compromise
+    assert entry.revocation_date_utc == installation.clock.now.replace(microsecond=0)
+
+
+def test_reason_unspecified_is_left_out(installation, lists, mid):
+    serial = issue_certificate(installation, "f60c28", 0)
+    revoke(installation, serial, RevocationReason.UNSPECIFIED)
+    lists.issue_due(ACTOR)
+    entry = parsed(lists.latest(mid)).get_revoked_certificate_by_serial_number(int(serial, 16))
+    assert len(entry.extensions) == 0
+
+
+def test_a_released_hold_leaves_the_list(installation, lists, mid):
+    serial = issue_certificate(installation, "f60c28", 0)
+    revoke(installation, serial, RevocationReason.CERTIFICATEHOLD)
+    lists.issue_due(ACTOR)
+    assert len(parsed(lists.latest(mid))) == 1
+    revoke(installation, serial, RevocationReason.NOTREVOKED)
+    lists.issue_due(ACTOR)
+    assert len(parsed(lists.latest(mid))) == 0
+
+
+def test_a_new_list_is_due_at_half_life(installation, lists, mid):
+    before = lists.latest(mid)
+    installation.clock.advance(hours=83)
+    assert lists.issue_due(ACTOR) == 0
+    installation.clock.advance(hours=2)
+    assert lists.issue_due(ACTOR) == 2
+    assert lists.latest(mid).number > before.number
+
+
+def test_a_list_that_ran_out_is_never_served(installation, lists, mid, client):
+    installation.clock.advance(days=8)
+    with pytest.raises(Unavailable, match="run out"):
+        lists.latest(mid)
+    assert client.get("/ca/IOTmidCA/crl").status_code == 503
+    assert client.get("/ready").status_code == 503
+    assert "run out" in client.get("/ready").json["checks"]["crl"]
+
+
+def test_a_certificate_past_its_end_is_shown_once_more_and_then_leaves(installation, lists, mid):
+    serial = issue_certificate(installation, "f60c28", 0)
+    revoke(installation, serial, RevocationReason.SUPERSEDED)
+    lists.issue_due(ACTOR)
+    installation.clock.advance(days=731)
+    assert len(parsed(lists.issue(mid, ACTOR))) == 1
+    installation.clock.advance(days=1)
+    assert len(parsed(lists.issue(mid, ACTOR))) == 0
+
+
+def test_numbers_are_at_least_the_time_and_grow_within_one_second(installation, lists, mid):
+    numbers = [lists.issue(mid, ACTOR).number for _ in range(5)]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] >= int(installation.clock.now.timestamp())
+
+
+def test_numbers_grow_when_the_clock_goes_back(installation, lists, mid):
+    before = lists.issue(mid, ACTOR).number
+    installation.clock.advance(minutes=-5)
+    assert lists.issue(mid, ACTOR).number > before
+
+
+def test_base64_never_fills_its_last_line(installation, lists, mid):
+    """One list in sixteen would, and old clients break on it: entries of growing number bring every length."""
+    padded = 0
+    for number in range(40):
+        installation.sql(
+            "INSERT INTO certificates SELECT ca_name, printf('%X', ?), state, certificate_type, username, subject_dn, "
+            "tbs, 'x' || ?, certificate, csr_sha256, public_key_sha256, certificate_profile, profile_sha256, "
+            "not_before, not_after, created_at, created_at, 0 FROM certificates "
+            "WHERE username = 'IOTrootCA' AND ca_name = 'IOTrootCA'",
+            1 << number,
+            number,
+        )
+        installation.sql("UPDATE certificates SET ca_name = 'IOTmidCA' WHERE tbs_sha256 LIKE 'x%'")
+        stored = lists.issue(mid, ACTOR)
+        assert not ends_on_a_full_line(stored.crl)
+        identifier = parsed(stored).extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        padded += identifier.authority_cert_issuer is not None
+    assert padded > 0
+
+
+def test_nobody_else_issues_while_one_process_does(installation, lists):
+    installation.clock.advance(days=4)
+    with exclusive(lists.lock):
+        assert lists.issue_due(ACTOR) == 0
+    assert lists.issue_due(ACTOR) == 2
+
+
+def test_a_crash_before_the_signature_takes_a_number_and_serves_the_old_list(installation, lists, mid, monkeypatch):
+    before = lists.latest(mid)
+
+    def fail(*_args):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(lists.store), "mark_issued", fail)
+        with pytest.raises(RuntimeError, match="killed"):
+            lists.issue(mid, ACTOR)
+    assert lists.latest(mid) == before
+    assert lists.issue(mid, ACTOR).number > before.number + 1
+
+
+def test_acknowledged_revocations_are_on_the_next_list_from_any_of_three_servers(installation, mid):
+    """Three servers over one data directory issue while certificates are revoked."""
+    serials = [issue_certificate(installation, f"device{number}", number) for number in range(12)]
+    servers = [installation.services] + [installation.open().services for _ in range(2)]
+    stop = threading.Event()
+
+    def keep(services):
+        while not stop.is_set():
+            services.revocation_lists.issue_due(ACTOR)
+            stop.wait(0.001)
+        services.database.close()
+
+    threads = [threading.Thread(target=keep, args=(services,)) for services in servers]
+    for thread in threads:
+        thread.start()
+    for serial in serials:
+        revoke(installation, serial, RevocationReason.UNSPECIFIED)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    for services in servers[1:]:
+        services.database.close()
+
+    lists = servers[0].revocation_lists
+    lists.issue_due(ACTOR)
+    assert {f"{entry.serial_number:X}" for entry in parsed(lists.latest(mid))} == set(serials)
+    numbers = [row[0] for row in installation.sql("SELECT number FROM revocation_lists WHERE ca_name = 'IOTmidCA'")]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_update_is_for_an_admin_or_once_a_minute(installation, client, admin, lists, mid):
+    before = lists.issue(mid, ACTOR).number
+    client.get("/ca/IOTmidCA/crl?update=true")
+    installation.clock.advance(seconds=59)
+    client.get("/ca/IOTmidCA/crl?update=true")
+    assert lists.latest(mid).number == before
+    client.get("/ca/IOTmidCA/crl?update=true", headers=admin)
+    assert lists.latest(mid).number > before
+    second = lists.latest(mid).number
+    installation.clock.advance(seconds=61)
+    client.get("/ca/IOTmidCA/crl?update=true")
+    assert lists.latest(mid).number > second
+    installation.clock.advance(seconds=61)
+    client.get("/ca/IOTmidCA/crl")
+    assert lists.latest(mid).this_update < installation.clock.now - timedelta(minutes=10, seconds=60)

@@ -48,6 +48,7 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/ca/<issuer>/certificate/<serial>/status"): Access.PUBLIC,
     ("GET", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
     ("DELETE", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
+    ("GET", "/pki/<file>"): Access.PUBLIC,
     ("POST", "/sign/<username>/pkcs10"): Access.ENTITY_PASSWORD,
     ("POST", "/user"): Access.REGISTRAR,
     ("GET", "/user/<username>"): Access.REGISTRAR,

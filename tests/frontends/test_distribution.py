@@ -1,0 +1,70 @@
+"""``/pki/<file>``, held against openssl as a second reader."""
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.pki.revocation import RevocationReason
+from tests.builders import csr, one_line
+from tests.conftest import ACTOR, require_tool, run
+
+
+@pytest.fixture
+def device(installation, tmp_path):
+    installation.add()
+    issued = installation.sign("f60c28", "dojot", one_line(csr()))
+    path = tmp_path / "device.crt"
+    path.write_bytes(issued.certificate.public_bytes(Encoding.PEM))
+    return issued.serial, path
+
+
+def verify(client, tmp_path, certificate):
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(client.get("/pki/IOTmidCA.bundle.pem").data)
+    openssl = require_tool("openssl")
+    return run(openssl, "verify", "-x509_strict", "-crl_check_all", "-CAfile", bundle, "-CRLfile", bundle, certificate)
+
+
+def test_the_bundle_lets_openssl_check_revocation_of_the_whole_chain(installation, client, tmp_path, device):
+    serial, certificate = device
+    assert verify(client, tmp_path, certificate).returncode == 0
+    installation.services.revocation.change("IOTmidCA", serial, RevocationReason.KEYCOMPROMISE, ACTOR)
+    installation.services.revocation_lists.issue_due(ACTOR)
+    assert "certificate revoked" in verify(client, tmp_path, certificate).stderr
+
+
+def test_each_form_is_what_its_name_says(installation, client):
+    mid = installation.services.authorities.named("IOTmidCA")
+    assert x509.load_der_x509_certificate(client.get("/pki/IOTmidCA.crt").data) == mid.certificate
+    assert tuple(x509.load_pem_x509_certificates(client.get("/pki/IOTmidCA.pem").data)) == mid.chain
+    der = client.get("/pki/IOTmidCA.crl")
+    assert der.mimetype == "application/pkix-crl"
+    assert x509.load_der_x509_crl(der.data) == x509.load_pem_x509_crl(client.get("/pki/IOTmidCA.crl.pem").data)
+
+
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
+def test_who_has_the_file_gets_not_modified(client, header):
+    first = client.get("/pki/IOTmidCA.crl")
+    condition = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}[header]
+    second = client.get("/pki/IOTmidCA.crl", headers={condition: first.headers[header]})
+    assert (second.status_code, second.data) == (304, b"")
+
+
+def test_a_new_list_is_a_new_etag(installation, client):
+    first = client.get("/pki/IOTmidCA.crl")
+    installation.services.revocation_lists.issue(installation.services.authorities.named("IOTmidCA"), ACTOR)
+    second = client.get("/pki/IOTmidCA.crl", headers={"If-None-Match": first.headers["ETag"]})
+    assert second.status_code == 200
+    assert second.headers["ETag"] != first.headers["ETag"]
+
+
+def test_a_cache_keeps_a_list_no_longer_than_its_half_life(installation, client):
+    stored = installation.services.revocation_lists.latest(installation.services.authorities.named("IOTmidCA"))
+    header = client.get("/pki/IOTmidCA.crl").headers["Cache-Control"]
+    age = int(header.split("max-age=")[1].split(",")[0])
+    assert 0 < age <= (stored.next_update - stored.this_update).total_seconds() / 2
+
+
+@pytest.mark.parametrize("file", ["nope.crl", "IOTmidCA", "IOTmidCA.exe", "..%2fkeys%2fIOTmidCA.pem", ".pem"])
+def test_another_file_is_refused(client, file):
+    assert client.get(f"/pki/{file}").status_code == 404

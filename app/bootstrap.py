@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -88,48 +89,54 @@ def _open(
 ) -> Opened:
     profiles = load_profiles(settings.profiles)
     declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
-    database = _database(settings, create=create)
-    fresh = create and not names_on_disk(settings.authority_files)
-    files = AuthorityFiles(settings.authority_files, settings.key_passphrase.read(create=fresh))
-    pepper = settings.pepper.read(create=fresh)
+    with ExitStack() as on_failure:
+        database = _database(settings, create=create)
+        on_failure.callback(database.close)
+        fresh = create and not names_on_disk(settings.authority_files)
+        files = AuthorityFiles(settings.authority_files, settings.key_passphrase.read(create=fresh))
+        pepper = settings.pepper.read(create=fresh)
 
-    certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
-    signing = RecordedSigning(database, certificates, end_entities, audit, now)
-    hierarchy = Hierarchy(declared, files, signing, now, new_serial, signing_key)
-    created = hierarchy.create_missing() if create else []
-    authorities = hierarchy.load()
+        certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
+        signing = RecordedSigning(database, certificates, end_entities, audit, now)
+        hierarchy = Hierarchy(declared, files, signing, now, new_serial, signing_key)
+        created = hierarchy.create_missing() if create else []
+        authorities = hierarchy.load()
 
-    enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
-    lists = RevocationLists(
-        database,
-        RevocationListStore(database),
-        certificates,
-        audit,
-        authorities,
-        now,
-        settings.crl_validity,
-        settings.data / ".crl.lock",
-    )
-    tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
-    services = Services(
-        authorities=authorities,
-        end_entities=EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now),
-        issuance=Issuance(signing, enrolment, authorities, profiles, now, new_serial, settings.retry_window),
-        tokens=tokens,
-        readiness=Readiness(database, authorities, lists, audit, settings.data, now),
-        certificates=certificates,
-        signing=signing,
-        revocation=Revocation(database, certificates, audit, authorities, now),
-        revocation_lists=lists,
-        database=database,
-        default_password=settings.default_password,
-        trusted_networks=settings.trusted_networks,
-    )
-    settled = 0
-    if create:
-        settled = signing.settle_all(authorities)
-        lists.issue_due(SYSTEM)
-    return Opened(services, tuple(created), create and _write_admin_token(settings, tokens), settled)
+        enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
+        lists = RevocationLists(
+            database,
+            RevocationListStore(database),
+            certificates,
+            audit,
+            authorities,
+            now,
+            settings.crl_validity,
+            settings.data / ".crl.lock",
+        )
+        tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
+        services = Services(
+            authorities=authorities,
+            end_entities=EndEntities(
+                database, end_entities, certificates, audit, authorities, profiles, enrolment, now
+            ),
+            issuance=Issuance(signing, enrolment, authorities, profiles, now, new_serial, settings.retry_window),
+            tokens=tokens,
+            readiness=Readiness(database, authorities, lists, audit, settings.data, now),
+            certificates=certificates,
+            signing=signing,
+            revocation=Revocation(database, certificates, audit, authorities, now),
+            revocation_lists=lists,
+            database=database,
+            default_password=settings.default_password,
+            trusted_networks=settings.trusted_networks,
+        )
+        settled = 0
+        if create:
+            settled = signing.settle_all(authorities)
+            lists.issue_due(SYSTEM)
+        token_written = create and _write_admin_token(settings, tokens)
+        on_failure.pop_all()
+    return Opened(services, tuple(created), token_written, settled)
 
 
 def _database(settings: Settings, *, create: bool) -> Database:
@@ -142,8 +149,12 @@ def _database(settings: Settings, *, create: bool) -> Database:
                 "the certificates they issued; put the database back from your backup."
             )
     database = Database.create(settings.database)
-    check_readable(database)
-    migrate(database, settings.migrations)
+    try:
+        check_readable(database)
+        migrate(database, settings.migrations)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.errors import ConfigurationError, InvalidInput
 from app.files.yaml_file import load
@@ -41,6 +41,11 @@ class _AuthoritySchema(Schema):
     end_entities = fields.Bool(load_default=True)
     subca = fields.List(fields.Nested(lambda: _AuthoritySchema()), load_default=list)  # noqa: PLW0108 -- recursive
 
+    @validates_schema
+    def _path_length(self, data: dict[str, Any], **_: object) -> None:
+        if data["pathlen"] is not None and _depth(data) > data["pathlen"]:
+            raise ValidationError(f"pathlen {data['pathlen']} forbids the CAs below it (RFC 5280 section 4.2.1.9)")
+
 
 class _HierarchySchema(Schema):
     hierarchy = fields.Str(load_default="tiered", validate=validate.OneOf(["tiered", "flat"]))
@@ -59,6 +64,11 @@ def load_hierarchy(path: Path) -> tuple[DeclaredAuthority, ...]:
     if not any(authority.signs_end_entities for authority in declared):
         raise ConfigurationError(f"{path}: no CA signs end entities.")
     return tuple(declared)
+
+
+def _depth(data: dict[str, Any]) -> int:
+    """Return how many CAs stand below each other under this one."""
+    return max((1 + _depth(sub) for sub in data["subca"]), default=0)
 
 
 def _flatten(data: dict[str, Any], issuer: str | None, sha256: str, *, flat: bool) -> list[DeclaredAuthority]:

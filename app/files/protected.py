@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from app.errors import ConfigurationError
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def make_directory(path: Path) -> None:
     """Make a directory that only its owner may enter (0700), with its parents."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"The directory {path} cannot be made: {error.strerror}.") from error
 
 
 def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -62,7 +65,7 @@ def read_private(path: Path) -> bytes:
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold an advisory lock on ``path`` for the block, so that two starts at once set up only once."""
-    with path.open("a") as file:
+    with _lock_file(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -70,10 +73,18 @@ def exclusive(path: Path) -> Iterator[None]:
 @contextmanager
 def exclusive_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock on ``path`` for the block if nobody has it; the block is told whether it does."""
-    with path.open("a") as file:
+    with _lock_file(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             yield True
+
+
+def _lock_file(path: Path) -> BinaryIO:
+    """Open the file of a lock; nobody else may, or they could hold it for ever."""
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be opened: {error.strerror}.") from error

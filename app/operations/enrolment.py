@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,7 +42,7 @@ class Enrolment:
         now = self.now()
         _, blocked_until = self.end_entities.failures(_counter(username, known=entity is not None))
         if blocked_until is not None and now < blocked_until:
-            seconds = int((blocked_until - now).total_seconds()) + 1
+            seconds = math.ceil((blocked_until - now).total_seconds())
             raise TooManyFailures(f"Too many wrong passwords for {username}; try again in {seconds} s.", seconds)
         correct = self.passwords.matches(username, password, entity.password_verifier if entity else None)
         if entity is None:

@@ -117,6 +117,7 @@ class CertificateAuthority:
         self, template: CertificateTemplate, *, serial: int, now: datetime, record: Callable[[bytes], None]
     ) -> x509.Certificate:
         """Sign ``template``; ``record`` gets the DER of the TBSCertificate first; if it raises, nothing is signed."""
+        check_serial(serial)
         not_before, not_after = self.dates(template, now)
         builder = x509.CertificateBuilder(
             issuer_name=self.certificate.subject,
@@ -167,6 +168,7 @@ def self_signed(
     record: Callable[[bytes], None],
 ) -> x509.Certificate:
     """Sign a root's own certificate; as for :meth:`CertificateAuthority.sign`, ``record`` comes first."""
+    check_serial(serial)
     identifier = x509.SubjectKeyIdentifier.from_public_key(template.public_key)
     builder = x509.CertificateBuilder(
         issuer_name=template.subject,
@@ -183,6 +185,12 @@ def self_signed(
 def fingerprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of the certificate's DER as openssl prints it: upper-case hex pairs with colons."""
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def check_serial(serial: int) -> None:
+    """Raise :class:`ValueError` unless the serial is positive and at most 20 octets (RFC 5280 section 4.1.2.2)."""
+    if not 0 < serial < 1 << 159:
+        raise ValueError(f"{serial} cannot be the serial of a certificate")
 
 
 def serial_hex(serial: int) -> str:

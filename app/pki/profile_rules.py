@@ -183,12 +183,15 @@ class AlternativeNamesRule(Rule):
 
 @dataclass(frozen=True)
 class KeyUsageRule(Rule):
-    """The key usage bits of the certificate; what a request asks for is overwritten."""
+    """The key usage bits of the certificate; what a request asks for is overwritten.
+
+    ``keyAgreement`` is left out for RSA keys, which cannot agree on a key.
+    """
 
     bits: frozenset[str]
     critical: bool
 
-    clause: ClassVar[str] = "RFC 5280 section 4.2.1.3"
+    clause: ClassVar[str] = "RFC 5280 section 4.2.1.3; for RSA keys RFC 3279 section 2.3.1"
     NAMES: ClassVar[dict[str, str]] = {
         "digitalSignature": "digital_signature",
         "nonRepudiation": "content_commitment",
@@ -202,11 +205,16 @@ class KeyUsageRule(Rule):
     }
 
     def judge(self, request: CertificationRequest) -> Iterator[Finding]:
-        yield Finding("keyUsage", Verdict.WRITTEN, ", ".join(name for name in self.NAMES if name in self.bits))
+        bits = self._bits(request)
+        yield Finding("keyUsage", Verdict.WRITTEN, ", ".join(name for name in self.NAMES if name in bits))
 
     def extensions(self, request: CertificationRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
-        usage = x509.KeyUsage(**{argument: name in self.bits for name, argument in self.NAMES.items()})
+        bits = self._bits(request)
+        usage = x509.KeyUsage(**{argument: name in bits for name, argument in self.NAMES.items()})
         yield extension(usage, critical=self.critical)
+
+    def _bits(self, request: CertificationRequest) -> frozenset[str]:
+        return self.bits - {"keyAgreement"} if isinstance(request.public_key, rsa.RSAPublicKey) else self.bits
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class CertificateStore:
         self._database = database
 
     def add(self, certificate: StoredCertificate) -> None:
-        """Record a certificate; a serial or TBS that is there already is an :class:`sqlite3.IntegrityError`."""
+        """Record a certificate; a serial or TBS that is there already is a :class:`StoreUnavailable`."""
         self._database.insert("certificates", _row(certificate))
 
     def find(self, ca_name: str, serial: str) -> StoredCertificate | None:
@@ -93,8 +93,12 @@ class CertificateStore:
         return found[-1] if found else None
 
     def of_user(self, username: str) -> list[StoredCertificate]:
-        """Return all certificates of an end entity or CA, oldest first."""
-        return self._list("username = :username", username=username)
+        """Return all certificates of an end entity, oldest first; never those of a CA that goes by the same name."""
+        return self._list(
+            "username = :username AND certificate_type = :end_entity",
+            username=username,
+            end_entity=CertificateType.END_ENTITY,
+        )
 
     def own_of_authority(self, name: str) -> StoredCertificate | None:
         """Return the newest certificate that was made for the CA ``name`` itself."""

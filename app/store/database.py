@@ -34,8 +34,8 @@ _WAL_IS_SAFE: Final = (3, 51, 3)
 class Database:
     """SQLite behind named parameters (``:name``) and rows as dicts.
 
-    Reads see the last commit. Writes need an open :meth:`transaction`. Every failure of the database itself becomes
-    :class:`StoreUnavailable`; a broken constraint stays :class:`sqlite3.IntegrityError` for the store to explain.
+    Reads see the last commit. Writes need an open :meth:`transaction`. Every failure of the database, a broken
+    constraint too, becomes :class:`StoreUnavailable`: what callers can get wrong is checked before it is written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,6 +84,9 @@ class Database:
         try:
             if time.monotonic() > deadline:
                 raise StoreUnavailable("The database is busy.")
+            if self._identity() != self._local.file:
+                # What is written to a file that was removed or replaced is written nowhere.
+                raise StoreUnavailable("The database file was removed or replaced while it was in use.")
             with _translated():
                 connection.execute("BEGIN IMMEDIATE")
             try:
@@ -118,10 +121,19 @@ class Database:
         """Return this thread's connection; one that a parent process opened is not used after a fork."""
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.connection = self._open()
-            self._local.queue = self.path.with_name(self.path.name + ".lock").open("a")
+            lock = self.path.with_name(self.path.name + ".lock")
+            self._local.queue = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+            self._local.file = self._identity()
             self._local.pid = os.getpid()
         connection: sqlite_utils.Database = self._local.connection
         return connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _open(self) -> sqlite_utils.Database:
         if not self.path.exists():
@@ -149,7 +161,5 @@ def check_readable(database: Database) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except sqlite3.IntegrityError:
-        raise
     except sqlite3.DatabaseError as error:
         raise StoreUnavailable(f"The database cannot be used now: {error}.") from error

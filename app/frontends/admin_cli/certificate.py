@@ -22,7 +22,7 @@ def cert() -> None:
 
 
 @cert.command("list")
-@click.option("--entity", help="Only those of this end entity or CA.")
+@click.option("--entity", help="Only those of this end entity.")
 @click.option("--limit", type=click.IntRange(1, 10000), default=100, show_default=True)
 @json_option
 @refusals_fail

@@ -101,6 +101,9 @@ def read_password(password_file: Path | None, prompt: str) -> str:
     if password_file is None:
         answer: str = click.prompt(prompt, hide_input=True, err=True)
         return answer
-    with click.open_file(str(password_file), encoding="utf-8") as file:
-        text: str = file.read()
+    try:
+        with click.open_file(str(password_file), encoding="utf-8") as file:
+            text: str = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"The password file {password_file} cannot be read: {error}.") from error
     return text.rstrip("\r\n")

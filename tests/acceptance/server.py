@@ -1,0 +1,199 @@
+"""The real server as a user starts it: its own processes, its own port, a data directory that outlives it."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tests.builders import profiles_directory
+from tests.signer_oracle import SignerOracle, recorded
+
+MIDCA = Path(sys.executable).parent / "midca"
+SERVE_WITH_ORACLE = Path(__file__).parent.parent / "serve_with_oracle.py"
+PASSWORD = "0123456789abcdef0123456789abcdef"  # looks random, so the server does not stretch it
+NO_ANSWER = (OSError, http.client.HTTPException)
+"""What a client meets when the server dies: URLError and resets are OSErrors, half an answer is an HTTPException."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def certificate(self) -> str:
+        """The value of a 200 to /sign."""
+        return self.body["status"]["data"]
+
+
+class RunningServer:
+    """``midca serve`` on ``base/data``; a context manager that starts and stops it, any number of times.
+
+    ``oracle`` notes every signature in ``base/oracle``. ``shipped`` takes the shipped profiles with their large keys.
+    """
+
+    def __init__(self, base: Path, *, oracle: bool = True, shipped: bool = False, workers: int = 4) -> None:
+        self.base = base
+        self.data = base / "data"
+        self.database = self.data / "midca.sqlite"
+        self.oracle = SignerOracle(base / "oracle") if oracle else None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        profiles = base / "profiles"
+        if not shipped and not profiles.exists():
+            profiles_directory(profiles)
+        self.environment = environment(base, shipped=shipped) | {"MIDCA_WORKERS": str(workers)}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None:
+            self.stop()
+
+    def start(self, *, wait: bool = True) -> None:
+        self.port = free_port()
+        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
+        command = [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, cwd=self.base, stdout=log, stderr=log, start_new_session=True
+            )
+        if wait:
+            self.wait_until_healthy()
+
+    def wait_until_healthy(self, timeout: float = 30) -> None:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if self.get("/health").status == 200:
+                    return
+            except NO_ANSWER:
+                time.sleep(0.02)
+        status = self.process.poll()
+        self.kill()
+        raise AssertionError(f"the server is not healthy (exit status {status}):\n{self.log}")
+
+    def terminate(self) -> None:
+        """Ask the server to end, as an operator or systemd does."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """SIGTERM, and wait; return the exit status."""
+        self.terminate()
+        return self.wait()
+
+    def wait(self, timeout: float = 40) -> int:
+        """Wait for the server to end; return its exit status."""
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not end:\n{self.log}") from None
+        self.process = None
+        return status
+
+    def kill(self) -> None:
+        """SIGKILL every process of the server at once, as a power cut does."""
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def workers(self) -> list[int]:
+        """The process ids of the workers that are alive."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children if _is_alive(child)]
+
+    def get(self, path: str, token: str | None = None) -> Answer:
+        return self._ask(urllib.request.Request(self._url(path), headers=_headers(token)))
+
+    def post(self, path: str, document: Any, token: str | None = None) -> Answer:
+        body = json.dumps(document).encode()
+        return self._ask(urllib.request.Request(self._url(path), body, _headers(token), method="POST"))
+
+    def register(self, username: str, password: str = PASSWORD, **fields: Any) -> Answer:
+        return self.post("/user", {"username": username, "password": password, **fields}, self.admin_token)
+
+    def sign(self, username: str, request: str, password: str = PASSWORD) -> Answer:
+        return self.post(f"/sign/{username}/pkcs10", {"passwd": password, "certificate": request})
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple]:
+        connection = sqlite3.connect(self.database)
+        try:
+            return connection.execute(statement, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def issued_to(self, username: str) -> list[str]:
+        """The base64 of the DER of each certificate that was issued to an end entity."""
+        rows = self.sql("SELECT certificate FROM certificates WHERE username = ? AND state = 'issued'", username)
+        return [row[0] for row in rows]
+
+    def check_signed_is_recorded(self) -> None:
+        if self.oracle is not None and self.database.exists():
+            signed = set(self.oracle.signed())
+            assert signed, "the oracle saw no signature, not even that of the root CA"
+            assert signed <= recorded(self.database)
+
+    @property
+    def admin_token(self) -> str:
+        return (self.data / "admin.token").read_text().strip()
+
+    @property
+    def log_file(self) -> Path:
+        return self.base / f"server-{self.port}.log"
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def _url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def _ask(self, request: urllib.request.Request) -> Answer:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return Answer(response.status, json.load(response))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, json.load(error))
+
+
+def environment(base: Path, *, shipped: bool = False) -> dict[str, str]:
+    """The environment of the test run, with no settings in it but those for ``base``."""
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("MIDCA_")}
+    outer.pop("CREDENTIALS_DIRECTORY", None)
+    profiles = {} if shipped else {"MIDCA_PROFILES": str(base / "profiles")}
+    return {**outer, "MIDCA_DATA": str(base / "data"), **profiles}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    json_body = {"Content-Type": "application/json"}
+    return json_body if token is None else {**json_body, "Authorization": f"Bearer {token}"}
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,318 @@
+"""The ``midca`` command as an operator types it."""
+
+import json
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.pki.certificate_authority import fingerprint
+from tests.acceptance.server import MIDCA, environment
+from tests.builders import csr, profiles_directory
+from tests.conftest import run
+
+PASSWORD = "correct horse"
+
+
+class Shell:
+    """Runs ``midca`` on one data directory."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.data = base / "data"
+
+    def __call__(self, *arguments: str | Path, status: int = 0, umask: int = 0o022, **settings: str) -> str:
+        """Return what was printed, to standard error if ``status`` is not 0."""
+        done = run(
+            MIDCA, *arguments, env=environment(self.base) | settings, cwd=self.base, umask=umask, stdin=None, timeout=60
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    def json(self, *arguments: str | Path):
+        return json.loads(self(*arguments, "--json"))
+
+    def authority(self, name: str) -> x509.Certificate:
+        return x509.load_pem_x509_certificate((self.data / "ca" / "certificates" / f"{name}.pem").read_bytes())
+
+
+@pytest.fixture
+def midca(data_template: Path, tmp_path: Path) -> Shell:
+    """On a data directory that was made before."""
+    base = tmp_path / "installation"
+    shutil.copytree(data_template, base)
+    return Shell(base)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Shell:
+    """On a data directory that does not exist yet."""
+    profiles_directory(tmp_path / "profiles")
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> Path:
+    path = tmp_path / "password"
+    path.write_text(PASSWORD + "\n")
+    return path
+
+
+@pytest.fixture
+def request_file(tmp_path: Path) -> Path:
+    path = tmp_path / "request.csr"
+    path.write_bytes(csr().public_bytes(Encoding.PEM))
+    return path
+
+
+def test_init_tells_once_what_it_made_and_where_it_lies(empty):
+    told = empty("init")
+
+    for name in ("IOTrootCA", "IOTmidCA"):
+        assert f"CA {name}, SHA-256 {fingerprint(empty.authority(name))}" in told
+    for place in ("ca/keys", "secrets/key-passphrase", "admin.token"):
+        assert str(empty.data / place) in told
+    assert (empty.data / "admin.token").read_text().strip() not in told
+
+    assert empty("init") == f"Nothing to do: the CAs in {empty.data} are all there.\n"
+
+
+def test_a_second_init_makes_nothing_new(midca):
+    before = {path: path.read_bytes() for path in (midca.data / "ca").rglob("*.pem")}
+    token = (midca.data / "admin.token").read_text()
+
+    midca("init")
+
+    assert {path: path.read_bytes() for path in (midca.data / "ca").rglob("*.pem")} == before
+    assert len(before) == 4
+    assert (midca.data / "admin.token").read_text() == token
+    assert len(midca.json("cert", "list")) == 2
+    assert len(midca.json("token", "list")) == 1
+
+
+def test_what_init_makes_is_private_whatever_the_umask(empty):
+    empty("init", umask=0)
+
+    def modes(*names: str) -> set[int]:
+        return {stat.S_IMODE((empty.data / name).stat().st_mode) for name in names}
+
+    assert modes(".", "ca/keys", "secrets") == {0o700}
+    assert modes("ca/keys/IOTrootCA.pem", "ca/keys/IOTmidCA.pem") == {0o600}
+    assert modes("secrets/key-passphrase", "secrets/pepper", "admin.token", "midca.sqlite") == {0o600}
+
+
+def test_no_file_but_a_certificate_can_be_opened_by_others_in_a_directory_they_may_enter(empty):
+    empty.data.mkdir(mode=0o755)  # as an administrator makes it beforehand
+
+    empty("init")
+
+    open_to_others = [path for path in empty.data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    certificates = empty.data / "ca" / "certificates"
+    assert [path.name for path in open_to_others if path.parent != certificates] == []
+
+
+def test_a_ca_key_is_stored_encrypted(midca):
+    for path in (midca.data / "ca" / "keys").iterdir():
+        assert path.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+
+
+def test_ca_list_names_every_ca(midca):
+    assert [row["name"] for row in midca.json("ca", "list")] == ["IOTmidCA", "IOTrootCA"]
+    assert "IOTmidCA" in midca("ca", "list")
+
+
+def test_ca_show_tells_the_fingerprint_and_who_signed(midca):
+    shown = midca.json("ca", "show", "IOTmidCA")
+
+    assert shown["sha256"] == fingerprint(midca.authority("IOTmidCA"))
+    assert shown["issuer"] == "CN=IOTrootCA,O=EJBCA IOT,C=SE"
+    assert shown["signs end entities"] is True
+
+
+def test_ca_show_pem_is_a_ca_file_with_the_whole_chain(midca):
+    chain = x509.load_pem_x509_certificates(midca("ca", "show", "IOTmidCA", "--pem").encode())
+
+    assert chain == [midca.authority("IOTmidCA"), midca.authority("IOTrootCA")]
+
+
+def test_entity_add_without_a_password_file_shows_a_random_password_once(midca):
+    assert len(midca.json("entity", "add", "f60c28")["password"]) == 32
+    assert "password" not in midca.json("entity", "show", "f60c28")
+
+
+def test_an_end_entity_lives_from_add_to_delete(midca, password_file, request_file):
+    added = midca.json("entity", "add", "f60c28", "--password-file", password_file)
+    assert "password" not in added
+    assert [row["status"] for row in midca.json("entity", "list")] == ["NEW"]
+
+    midca("sign", "f60c28", request_file, "--password-file", password_file)
+    shown = midca.json("entity", "show", "f60c28")
+    assert shown["status"] == "GENERATED"
+    assert len(shown["certificates"]) == 1
+
+    rearmed = midca.json("entity", "rearm", "f60c28")
+    assert rearmed["status"] == "NEW"
+    assert rearmed["password"] != PASSWORD
+
+    midca("entity", "delete", "f60c28")
+    assert midca("entity", "list") == "None.\n"
+    assert midca("entity", "show", "f60c28", status=1) == "midca: User f60c28 not found.\n"
+
+
+def test_sign_prints_a_certificate_of_the_end_entity(midca, password_file, request_file):
+    midca("entity", "add", "f60c28", "--password-file", password_file)
+
+    printed = midca("sign", "f60c28", request_file, "--password-file", password_file)
+
+    certificate = x509.load_pem_x509_certificate(printed.encode())
+    assert certificate.subject.rfc4514_string() == "CN=f60c28"
+    assert certificate.public_key() == csr().public_key()
+    certificate.verify_directly_issued_by(midca.authority("IOTmidCA"))
+
+
+def test_sign_with_chain_prints_the_cas_behind_it(midca, password_file, request_file):
+    midca("entity", "add", "f60c28", "--password-file", password_file)
+
+    printed = midca("sign", "f60c28", request_file, "--password-file", password_file, "--chain")
+
+    chain = x509.load_pem_x509_certificates(printed.encode())
+    assert chain[1:] == [midca.authority("IOTmidCA"), midca.authority("IOTrootCA")]
+
+
+def test_sign_with_a_wrong_password_prints_no_certificate(midca, password_file, request_file):
+    midca("entity", "add", "f60c28")
+
+    refused = midca("sign", "f60c28", request_file, "--password-file", password_file, status=1)
+
+    assert refused == "midca: Got request for user with invalid password: f60c28.\n"
+    assert midca.json("cert", "list", "--entity", "f60c28") == []
+
+
+def test_cert_show_finds_what_cert_list_names(midca, password_file, request_file):
+    midca("entity", "add", "f60c28", "--password-file", password_file)
+    printed = midca("sign", "f60c28", request_file, "--password-file", password_file)
+
+    (listed,) = midca.json("cert", "list", "--entity", "f60c28")
+
+    assert listed["state"] == "issued"
+    assert midca("cert", "show", listed["serial"], "--pem") == printed
+    assert midca("cert", "show", listed["serial"].lower(), "--pem") == printed
+    assert midca.json("cert", "show", listed["serial"])["profile"] == "CFREE"
+    assert len(midca.json("cert", "list")) == 3
+
+
+@pytest.mark.slow
+def test_a_token_opens_a_running_server_until_it_is_revoked(midca, make_server):
+    with make_server(midca.base, workers=2) as server:
+        token = midca.json("token", "create", "gateway", "--days", "1")["token"]
+        user = {"username": "f60c28", "password": PASSWORD}
+        assert server.post("/user", user, token).status == 200
+        assert server.get("/user/f60c28", token).status == 200
+
+        midca("token", "revoke", "gateway")
+
+        assert server.get("/user/f60c28", token).status == 401
+        assert server.post("/user", user, token).status == 401
+    listed = {row["name"]: row for row in midca.json("token", "list")}
+    assert listed["gateway"]["revoked"] != "-"
+    assert listed["admin"]["revoked"] == "-"
+    assert token not in json.dumps(listed)
+
+
+@pytest.mark.slow
+def test_an_end_entity_added_on_the_command_line_enrols_at_the_running_server(midca, make_server, password_file):
+    with make_server(midca.base, workers=2) as server:
+        midca("entity", "add", "f60c28", "--password-file", password_file)
+
+        pem = csr().public_bytes(Encoding.PEM).decode()
+
+        assert server.sign("f60c28", pem, PASSWORD).status == 200
+
+
+def test_version_needs_no_data_directory(empty):
+    assert empty("--version").startswith("midca ")
+    assert not empty.data.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("entity", "add", "IOT/midCA"),
+        ("entity", "show", "nobody"),
+        ("entity", "rearm", "nobody"),
+        ("entity", "delete", "nobody"),
+        ("entity", "add", "f60c28", "--profile", "NONE"),
+        ("entity", "add", "f60c28", "--ca", "IOTrootCA"),
+        ("ca", "show", "NoCA"),
+        ("cert", "show", "ABCDEF"),
+        ("cert", "show", "not hexadecimal"),
+        ("token", "revoke", "nothing"),
+        ("token", "create", "admin"),
+    ],
+    ids=" ".join,
+)
+def test_a_refusal_is_one_sentence_and_status_1(midca, arguments):
+    sentence = midca(*arguments, status=1)
+
+    assert sentence.startswith("midca: ")
+    assert sentence.count("\n") == 1
+
+
+def test_adding_an_end_entity_twice_is_refused(midca):
+    midca("entity", "add", "f60c28")
+
+    assert midca("entity", "add", "f60c28", status=1) == "midca: User f60c28 already exists.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nothing",), ("entity", "add"), ("ca", "list", "--no-such-option"), ("serve", "--port", "0")],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_status_2(midca, arguments):
+    assert "Usage: midca" in midca(*arguments, status=2)
+
+
+def test_a_request_file_that_is_not_there_is_status_2(midca):
+    assert "does not exist" in midca("sign", "f60c28", "missing.csr", status=2)
+
+
+def test_a_password_file_that_is_not_there_fails_without_a_traceback(midca):
+    done = run(
+        MIDCA, "entity", "add", "f60c28", "--password-file", "missing", env=environment(midca.base), cwd=midca.base
+    )
+
+    assert done.returncode in {1, 2}
+    assert "missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"MIDCA_PORT": "http"}, {"MIDCA_DATE": "today"}, {"MIDCA_DATA": "/nonexistent"}, {"MIDCA_PROFILES": "missing"}],
+    ids=lambda setting: "=".join(*setting.items()),
+)
+def test_a_configuration_that_makes_no_sense_is_one_sentence_and_status_3(midca, setting):
+    sentence = midca("ca", "list", status=3, **setting)
+
+    assert sentence.startswith("midca: ")
+    assert sentence.count("\n") == 1
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_sentence_and_status_3(empty):
+    (empty.base / "data").write_text("a file")
+
+    sentence = empty("init", status=3)
+
+    assert sentence.startswith("midca: ")
+    assert sentence.count("\n") == 1
+
+
+def test_a_ca_key_that_others_can_read_is_status_3(midca):
+    key = midca.data / "ca" / "keys" / "IOTmidCA.pem"
+    key.chmod(0o644)
+
+    assert f"{key} can be read by others" in midca("ca", "list", status=3)

@@ -23,6 +23,8 @@ def shipped(name: str) -> Path:
     return next(path for path in (_PACKAGE / name, _PACKAGE.parent / name) if path.is_dir())
 
 
+_MAX_DIGITS: Final = 9
+
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
     "MIDCA_PROFILES": "Directory of the certificate profiles and `hierarchy.yaml`. Default: the shipped ones.",
@@ -114,8 +116,8 @@ class Settings:
 
 def _number(environment: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
     text = environment.get(name, str(default))
-    if not text.isdecimal() or not lowest <= int(text) <= highest:
-        raise ConfigurationError(f"{name} must be a number from {lowest} to {highest}, not {text!r}.")
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or not lowest <= int(text) <= highest:
+        raise ConfigurationError(f"{name} must be a number from {lowest} to {highest}, not {text[:20]!r}.")
     return int(text)
 
 

@@ -6,6 +6,7 @@ then in the environment, and last in the data directory, where a first start mak
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -33,11 +34,11 @@ class SecretSource:
     def read(self, *, create: bool) -> bytes:
         """Return the secret; make the default file only when ``create`` says that nothing depends on it yet."""
         if self.credential is not None and self.credential.exists():
-            secret = self.credential.read_bytes()  # systemd itself sees to its mode
+            secret = _read(self.credential)  # systemd itself sees to its mode
         elif self.file is not None:
             secret = read_private(self.file)
         elif self.value is not None:
-            secret = self.value.encode()
+            secret = os.fsencode(self.value)
         else:
             secret = self._default(create=create)
         secret = secret.strip()
@@ -55,3 +56,10 @@ class SecretSource:
             make_directory(self.default.parent)
             write_once(self.default, secrets.token_urlsafe(_BYTES).encode() + b"\n")
         return read_private(self.default)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error

@@ -38,6 +38,7 @@ _OID_BY_TYPE: Final = {name: oid for oid, name in _TYPE_BY_OID.items()}
 _RANK: Final = {oid: rank for rank, oid in enumerate(_TYPE_BY_OID)}
 _UNESCAPED_COMMA: Final = re.compile(r"(?:\\.|[^\\,])+", re.DOTALL)
 _MAX_VALUE_BYTES: Final = 128
+_SHOWN: Final = 80  # of what was sent, in a refusal
 _MAX_COMMON_NAME_BYTES: Final = 64  # ub-common-name, RFC 5280 appendix A.1
 
 
@@ -52,7 +53,7 @@ def parse(text: str) -> x509.Name:
         name = x509.Name.from_rfc4514_string(canonical, attr_name_overrides=_OID_BY_TYPE)
     except ValueError as error:
         reason = str(error) or "it does not follow RFC 4514"
-        raise InvalidInput(f"The distinguished name {text!r} cannot be read: {reason}.") from error
+        raise InvalidInput(f"The distinguished name {text[:_SHOWN]!r} cannot be read: {reason}.") from error
     _check(name)
     return x509.Name(reversed(name.rdns))
 
@@ -62,7 +63,7 @@ def of_common_name(common_name: str) -> x509.Name:
     try:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     except ValueError as error:
-        raise InvalidInput(f"The common name {common_name!r} cannot be used: {error}.") from error
+        raise InvalidInput(f"The common name {common_name[:_SHOWN]!r} cannot be used: {error}.") from error
     _check(name)
     return name
 
@@ -99,7 +100,7 @@ def _utf16_units(text: str) -> list[int]:
 def _split(text: str) -> list[str]:
     parts = _UNESCAPED_COMMA.findall(text)
     if not parts or ",".join(parts) != text:
-        raise InvalidInput(f"The distinguished name {text!r} cannot be read: it does not follow RFC 4514.")
+        raise InvalidInput(f"The distinguished name {text[:_SHOWN]!r} cannot be read: it does not follow RFC 4514.")
     return parts
 
 
@@ -109,7 +110,9 @@ def _canonical_attribute(part: str) -> str:
     attribute_type = _ALIASES.get(attribute_type, attribute_type)
     if not equals or attribute_type not in _OID_BY_TYPE:
         known = ", ".join(_OID_BY_TYPE)
-        raise InvalidInput(f"{part.strip()!r} is no attribute of a distinguished name; the types known are {known}.")
+        raise InvalidInput(
+            f"{part.strip()[:_SHOWN]!r} is no attribute of a distinguished name; the types known are {known}."
+        )
     value = value.lstrip(" ")
     stripped = value.rstrip(" ")
     # "a\ " ends with an escaped blank, which belongs to the value.

@@ -30,7 +30,7 @@ class RevocationReason(IntEnum):
     def from_name(cls, name: str) -> RevocationReason:
         """Return the reason of that name, in any case; raise :class:`InvalidInput` for another word."""
         try:
-            return cls[name.upper()]
+            return cls[name.upper() if name.isascii() else ""]
         except KeyError as error:
             raise InvalidInput(f"invalid revocation reason {name[:40]}") from error
 

@@ -115,7 +115,7 @@ class Database:
         if hasattr(self._local, "connection"):
             self._local.connection.close()
             self._local.queue.close()
-            del self._local.connection
+            self._local = threading.local()
 
     def _connection(self) -> sqlite_utils.Database:
         """Return this thread's connection; one that a parent process opened is not used after a fork."""

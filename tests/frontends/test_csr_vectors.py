@@ -1,4 +1,4 @@
-"""Every odd request of ``tests/vectors`` through HTTP: refused without a trace, or issued with exactly what is allowed."""
+"""Every odd request of ``tests/vectors`` through HTTP: refused without a trace, or issued with what is allowed."""
 
 import re
 

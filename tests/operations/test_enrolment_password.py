@@ -1,0 +1,112 @@
+import unicodedata
+
+import pytest
+
+from app.errors import InvalidInput
+from app.operations.enrolment_password import EnrolmentPasswords, random_password
+
+PEPPER = b"0123456789abcdef"
+PASSWORDS = EnrolmentPasswords(PEPPER, "dojot")
+CHOSEN = "correct horse"
+RANDOM_HEX = "0123456789abcdef0123456789ab"
+RANDOM_BASE64 = "abcdefghijklmnopqrstuv"
+
+
+def method(password: str) -> str:
+    return PASSWORDS.verifier("f60c28", password).split("$")[1]
+
+
+@pytest.mark.parametrize("password", ["dojot", CHOSEN, RANDOM_HEX, RANDOM_BASE64, "pässwörd", "a", "é" * 512])
+def test_right_password_matches(password):
+    assert PASSWORDS.matches("f60c28", password, PASSWORDS.verifier("f60c28", password))
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["abc ", " abc", "ABC", "Abc", "ab", "abcd", "abc\n", "abc\u200b", "\uff41bc"],
+    ids=ascii,
+)
+def test_other_spelling_of_a_password_does_not_match(other):
+    """A46."""
+    assert not PASSWORDS.matches("f60c28", other, PASSWORDS.verifier("f60c28", "abc"))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_other_unicode_form_of_a_password_does_not_match(form):
+    """A46."""
+    stored, given = (
+        unicodedata.normalize(form, "café"),
+        unicodedata.normalize("NFD" if form == "NFC" else "NFC", "café"),
+    )
+
+    assert PASSWORDS.matches("f60c28", stored, PASSWORDS.verifier("f60c28", stored))
+    assert not PASSWORDS.matches("f60c28", given, PASSWORDS.verifier("f60c28", stored))
+
+
+def test_verifier_of_another_end_entity_does_not_match():
+    assert not PASSWORDS.matches("other", CHOSEN, PASSWORDS.verifier("f60c28", CHOSEN))
+
+
+def test_verifier_made_with_another_pepper_does_not_match():
+    other = EnrolmentPasswords(b"fedcba9876543210", "dojot")
+
+    assert not other.matches("f60c28", CHOSEN, PASSWORDS.verifier("f60c28", CHOSEN))
+
+
+@pytest.mark.parametrize("password", ["dojot", CHOSEN, RANDOM_HEX])
+def test_unknown_end_entity_has_no_right_password(password):
+    assert not PASSWORDS.matches("nobody", password, None)
+
+
+@pytest.mark.parametrize("password", ["dojot", CHOSEN, RANDOM_HEX, RANDOM_BASE64])
+def test_verifier_never_holds_the_password_and_never_repeats(password):
+    """A63."""
+    first, second = (PASSWORDS.verifier("f60c28", password) for _ in range(2))
+
+    assert password not in first
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("password", "expected"),
+    [
+        (CHOSEN, "s"),
+        ("0123456789abcdef", "s"),
+        (RANDOM_BASE64[:-1], "s"),
+        (RANDOM_BASE64 + " ", "s"),
+        (RANDOM_HEX, "h"),
+        (RANDOM_BASE64, "h"),
+        ("dojot", "h"),
+        ("Dojot", "s"),
+    ],
+)
+def test_only_a_password_a_person_may_have_chosen_is_stretched(password, expected):
+    assert method(password) == expected
+
+
+def test_default_is_stretched_like_any_other_where_it_is_not_public():
+    assert EnrolmentPasswords(PEPPER, None).verifier("f60c28", "dojot").split("$")[1] == "s"
+
+
+def test_random_password_is_never_stretched_and_never_repeats():
+    passwords = {random_password() for _ in range(100)}
+
+    assert len(passwords) == 100
+    assert {method(password) for password in passwords} == {"h"}
+
+
+@pytest.mark.parametrize(
+    "password", ["", "a\0b", "\0", "\ud800", "a" * 1025, "é" * 513, "a" * 1_000_000], ids=lambda p: ascii(p[:8])
+)
+def test_password_nobody_can_have_is_refused_when_set_and_when_given(password):
+    """A45."""
+    with pytest.raises(InvalidInput):
+        PASSWORDS.verifier("f60c28", password)
+    with pytest.raises(InvalidInput):
+        PASSWORDS.matches("f60c28", password, PASSWORDS.verifier("f60c28", CHOSEN))
+    with pytest.raises(InvalidInput):
+        PASSWORDS.matches("nobody", password, None)
+
+
+def test_passwords_show_no_pepper_when_printed():
+    assert PEPPER.decode() not in repr(PASSWORDS)

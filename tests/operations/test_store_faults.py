@@ -1,0 +1,126 @@
+"""The database fails at one statement: the caller is refused, and nothing is half done (F09, F30)."""
+
+import pytest
+from cryptography import x509
+
+from app.errors import Refusal
+from app.pki.end_entity import EndEntityStatus
+from app.pki.revocation import RevocationReason
+from app.web import create_app
+from tests.builders import csr, one_line, wrapped
+from tests.conftest import ACTOR
+
+REQUEST = one_line(csr())
+FAULTS = {
+    "a constraint": "SELECT RAISE(FAIL, 'broken')",
+    "an error": "SELECT json('broken')",
+}
+BEFORE_SIGNING = {
+    "claim": "BEFORE UPDATE ON end_entities WHEN NEW.status = 30",
+    "pending row": "BEFORE INSERT ON certificates",
+    "audit entry": "BEFORE INSERT ON audit_log",
+}
+AFTER_SIGNING = {
+    "issued row": "BEFORE UPDATE ON certificates",
+    "end entity": "BEFORE UPDATE ON end_entities WHEN NEW.status = 40",
+    "second audit entry": "BEFORE INSERT ON audit_log WHEN NEW.entry LIKE '%certificate.issued%'",
+}
+
+pytestmark = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+
+
+@pytest.fixture
+def break_at(installation):
+    def break_at(moment: str, fault: str) -> None:
+        installation.sql(f"CREATE TRIGGER fault {moment} BEGIN {fault}; END")
+
+    return break_at
+
+
+def enrol(installation):
+    return (
+        create_app(installation.services)
+        .test_client()
+        .post("/sign/f60c28/pkcs10", json={"passwd": "dojot", "certificate": REQUEST})
+    )
+
+
+def snapshot(installation):
+    return [
+        installation.sql(f"SELECT * FROM {table}")  # noqa: S608
+        for table in ("end_entities", "certificates", "password_failures")
+    ]
+
+
+@pytest.mark.parametrize("moment", BEFORE_SIGNING.values(), ids=BEFORE_SIGNING)
+def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at, moment, fault):
+    installation.add()
+    before, signed = snapshot(installation), installation.oracle.signed()
+    break_at(moment, fault)
+
+    answer = enrol(installation)
+
+    assert answer.status_code == 503, answer.text
+    assert snapshot(installation) == before
+    assert installation.oracle.signed() == signed
+    installation.sql("DROP TRIGGER fault")
+    assert enrol(installation).status_code == 200
+
+
+@pytest.mark.parametrize("moment", AFTER_SIGNING.values(), ids=AFTER_SIGNING)
+def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets(installation, break_at, moment, fault):
+    installation.add()
+    break_at(moment, fault)
+
+    answer = enrol(installation)
+
+    assert answer.status_code == 503, answer.text
+    assert installation.sql("SELECT state FROM certificates WHERE certificate_type = 1") == [("pending",)]
+    installation.check()
+    installation.sql("DROP TRIGGER fault")
+    again = enrol(installation)
+    assert again.status_code == 200
+    serial = x509.load_pem_x509_certificate(wrapped(again.json["status"]["data"]).encode()).serial_number
+    assert installation.sql("SELECT state, serial FROM certificates WHERE certificate_type = 1") == [
+        ("issued", f"{serial:X}")
+    ]
+    assert installation.services.end_entities.find("f60c28").status is EndEntityStatus.GENERATED
+
+
+@pytest.mark.parametrize("act", ["put", "rearm", "delete", "revoke"])
+def test_act_that_cannot_be_audited_does_not_happen(installation, break_at, fault, act):
+    """F30."""
+    installation.add()
+    before = snapshot(installation)
+    break_at("BEFORE INSERT ON audit_log", fault)
+    end_entities = installation.services.end_entities
+    acts = {
+        "put": lambda: installation.add(password="another"),
+        "rearm": lambda: end_entities.rearm("f60c28", "another", ACTOR),
+        "delete": lambda: end_entities.delete("f60c28", ACTOR),
+        "revoke": lambda: end_entities.revoke("f60c28", RevocationReason.UNSPECIFIED, ACTOR),
+    }
+
+    with pytest.raises(Refusal):
+        acts[act]()
+    assert snapshot(installation) == before
+
+
+def test_wrong_password_that_cannot_be_counted_is_refused_all_the_same(installation, break_at, fault):
+    """A49."""
+    installation.add()
+    break_at("BEFORE INSERT ON password_failures", fault)
+    client = create_app(installation.services).test_client()
+
+    answer = client.post("/sign/f60c28/pkcs10", json={"passwd": "wrong", "certificate": REQUEST})
+
+    assert answer.status_code in {400, 503}, answer.text
+    assert installation.certificates() == 0
+
+
+def test_token_that_cannot_be_recorded_does_not_exist(installation, break_at, fault):
+    break_at("BEFORE INSERT ON access_tokens", fault)
+
+    with pytest.raises(Refusal):
+        installation.services.tokens.create("second", ACTOR)
+    assert [token.name for token in installation.services.tokens.store.all()] == ["admin"]

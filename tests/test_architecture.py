@@ -1,0 +1,154 @@
+"""What the code promises about itself, and what the documentation must name."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import click
+import pytest
+
+from app import errors
+from app.files.profile_files import _ProfileSchema
+from app.frontends.admin_cli import cli
+from app.http_frontend import ACCESS, HttpRefusal, status_of
+from app.settings import DESCRIPTIONS
+from tests.conftest import run
+
+HERE = Path(__file__).parent.parent
+SOURCES = sorted((HERE / "app").rglob("*.py"))
+README = (HERE / "README.md").read_text()
+DOCUMENTATION = README + "".join(path.read_text() for path in sorted((HERE / "docs").rglob("*.md")))
+
+EXPECTED_STATUSES = {
+    "Refusal": 400,
+    "InvalidInput": 400,
+    "MalformedRequest": 400,
+    "ProofOfPossessionFailed": 400,
+    "ProfileViolation": 400,
+    "NotFound": 404,
+    "UnknownAuthority": 404,
+    "UnknownProfile": 404,
+    "UnknownEndEntity": 404,
+    "UnknownCertificate": 404,
+    "UnknownToken": 404,
+    "EnrolmentRefused": 400,
+    "WrongPassword": 400,
+    "WrongStatus": 400,
+    "WrongTokenType": 400,
+    "TooManyFailures": 429,
+    "Conflict": 409,
+    "KeyInUse": 409,
+    "SubjectInUse": 409,
+    "NotAuthenticated": 401,
+    "NotAllowed": 403,
+    "Unavailable": 503,
+    "StoreUnavailable": 503,
+    "SigningUnavailable": 503,
+}
+
+
+def module_name(path: Path) -> str:
+    return str(path.relative_to(HERE))
+
+
+def refusals() -> list[type[errors.Refusal]]:
+    return [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.Refusal)]
+
+
+def commands(command: click.Command, path: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from commands(inner, f"{path} {name}")
+    else:
+        yield path
+
+
+def settings_table() -> dict[str, str]:
+    """Return the rows of README's table of settings: the name and the rest of the row."""
+    return dict(re.findall(r"^\| *`(MIDCA_\w+)` *\| *(.*?) *\|$", README, re.MULTILINE))
+
+
+def test_imports_follow_the_contracts():
+    result = run(Path(sys.executable).with_name("lint-imports"), "--no-cache", cwd=HERE)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_no_module_is_longer_than_300_lines(path):
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def test_no_module_starts_another_program():
+    """A41."""
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                names = {f"{node.value.id}.{node.attr}"}
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                names = {node.func.id}
+            else:
+                continue
+            found += [(module_name(path), name) for name in names if starts_a_program(name)]
+
+    assert found == []
+
+
+def starts_a_program(name: str | None) -> bool:
+    return bool(
+        re.fullmatch(
+            r"(subprocess|pty|commands|multiprocessing)(\..*)?|os\.(system|popen|exec\w+|spawn\w+|posix_spawn\w*)|eval|exec|__import__",
+            name or "",
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["subprocess", "subprocess.run", "os.system", "os.execv", "os.popen", "eval"])
+def test_check_above_knows_a_program_when_it_sees_one(name):
+    assert starts_a_program(name)
+    assert not starts_a_program("os.open")
+
+
+@pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.__name__)
+def test_every_refusal_has_the_status_it_is_meant_to_have(refusal):
+    assert status_of(refusal.__new__(refusal)) == EXPECTED_STATUSES[refusal.__name__]
+
+
+def test_refusal_of_http_itself_has_the_status_it_was_given():
+    assert status_of(HttpRefusal("no", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)) == 415
+
+
+def test_readme_has_every_setting_and_no_other():
+    assert set(settings_table()) == set(DESCRIPTIONS)
+
+
+@pytest.mark.parametrize("setting", DESCRIPTIONS)
+def test_readme_says_of_a_setting_what_the_code_says(setting):
+    assert DESCRIPTIONS[setting] in settings_table().get(setting, "")
+
+
+@pytest.mark.parametrize("route", sorted(ACCESS), ids=" ".join)
+def test_readme_names_every_route(route):
+    method, path = route
+
+    assert re.search(rf"{method}[^\n]*{re.escape(path)}(?![\w/])", README)
+
+
+@pytest.mark.parametrize("command", sorted(commands(cli, "midca")))
+def test_documentation_names_every_command(command):
+    assert re.search(rf"{re.escape(command)}(?![\w-])", DOCUMENTATION)
+
+
+@pytest.mark.parametrize("key", sorted(_ProfileSchema().fields))
+def test_documentation_names_every_key_of_a_profile(key):
+    shipped = (HERE / "profiles" / "CFREE.yaml").read_text()
+
+    assert re.search(rf"\b{key}\b", DOCUMENTATION + shipped)

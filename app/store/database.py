@@ -115,7 +115,8 @@ class Database:
         if hasattr(self._local, "connection"):
             self._local.connection.close()
             self._local.queue.close()
-            self._local = threading.local()
+            del self._local.connection
+            self._local.pid = None
 
     def _connection(self) -> sqlite_utils.Database:
         """Return this thread's connection; one that a parent process opened is not used after a fork."""

@@ -195,7 +195,8 @@ class CertificateStore:
         return changed == 1
 
     def _list(self, condition: str, **parameters: object) -> list[StoredCertificate]:
-        sql = f"SELECT * FROM certificates WHERE {condition} ORDER BY created_at"  # noqa: S608 # nosec B608 -- conditions of ours
+        # The conditions are those of this class; every value is a parameter.
+        sql = f"SELECT * FROM certificates WHERE {condition} ORDER BY created_at"  # noqa: S608 # nosec B608
         return [_certificate(row) for row in self._database.rows(sql, **parameters)]
 
 

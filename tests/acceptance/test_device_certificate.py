@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,65 +16,41 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from tests.acceptance.server import RunningServer, free_port
-from tests.builders import wrapped
+from tests.acceptance.peers import Holder, enrol, mosquitto
+from tests.acceptance.server import RunningServer
 from tests.conftest import require_tool, run
 
 pytestmark = pytest.mark.slow
 TOPIC = "/admin/f60c28/attrs"
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Someone with a certificate: its files, and the CA file the server handed out."""
-
-    key: Path
-    certificate: Path
-    ca: Path
-
-
 @pytest.fixture(scope="module")
-def enrol(tmp_path_factory):
+def enrolled(tmp_path_factory):
     """Enrols end entities as clients do, at a server with the shipped profiles and RSA-4096 CAs."""
     directory = tmp_path_factory.mktemp("enrolment")
-    openssl = require_tool("openssl")
-
-    def enrol_one(server: RunningServer, name: str, *options: str) -> Holder:
-        key, request, certificate, ca = (directory / f"{name}.{suffix}" for suffix in ("key", "csr", "crt", "ca.crt"))
-        assert server.register(name, "dojot").status == 200
-        new_key = ("-newkey", "rsa:2048", "-nodes", "-keyout", key)
-        made = run(openssl, "req", "-new", *new_key, "-subj", f"/CN={name}", "-out", request, *options)
-        assert made.returncode == 0, made.stderr
-        one_line = "".join(request.read_text().splitlines()[1:-1])
-        answer = server.sign(name, one_line, "dojot")
-        assert answer.status == 200, answer
-        certificate.write_text(wrapped(answer.certificate))
-        ca.write_text(wrapped(server.get("/ca/IOTmidCA").body["certificate"]))
-        return Holder(key, certificate, ca)
-
     server = RunningServer(directory, shipped=True, oracle=False)
     server.start(wait=False)
     server.wait_until_healthy(120)  # two RSA keys of 4096 bits are made
     try:
-        yield lambda name, *options: enrol_one(server, name, *options)
+        yield lambda name, *options: enrol(server, directory, name, *options)
     finally:
         assert server.stop() == 0
 
 
 @pytest.fixture(scope="module")
-def device(enrol) -> Holder:
-    return enrol("f60c28")
+def device(enrolled) -> Holder:
+    return enrolled("f60c28")
 
 
 @pytest.fixture(scope="module")
-def broker(enrol) -> Holder:
-    return enrol("mosca", "-addext", "subjectAltName=DNS:localhost")
+def broker(enrolled) -> Holder:
+    return enrolled("mosca", "-addext", "subjectAltName=DNS:localhost")
 
 
 @pytest.fixture(scope="module")
-def public_broker(enrol) -> Holder:
+def public_broker(enrolled) -> Holder:
     """A broker under a full domain name: the linter takes none of a single label."""
-    return enrol("mqtt", "-addext", "subjectAltName=DNS:mqtt.example.org,IP:192.0.2.1")
+    return enrolled("mqtt", "-addext", "subjectAltName=DNS:mqtt.example.org,IP:192.0.2.1")
 
 
 @pytest.fixture(scope="module")
@@ -165,36 +139,15 @@ def test_cryptography_refuses_what_a_device_signed(device, signed_by_device):
 
 
 @pytest.fixture(scope="module")
-def mosquitto(broker, tmp_path_factory):
-    """A broker that lets in who has a certificate of our CA, and only to the topic of the name in it."""
-    directory = tmp_path_factory.mktemp("mosquitto")
-    port = free_port()
-    (directory / "acl").write_text("pattern readwrite /admin/%u/attrs\n")
-    (directory / "mosquitto.conf").write_text(
-        f"user root\nlistener {port} 127.0.0.1\nacl_file {directory / 'acl'}\n"
-        f"cafile {broker.ca}\ncertfile {broker.certificate}\nkeyfile {broker.key}\n"
-        "require_certificate true\nuse_identity_as_username true\n"
-    )
-    command = [require_tool("mosquitto"), "-c", directory / "mosquitto.conf"]
-    log_file = directory / "log"
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    deadline = time.monotonic() + 10
-    while f" on port {port}" not in log_file.read_text():
-        assert process.poll() is None, log_file.read_text()
-        assert time.monotonic() < deadline, log_file.read_text()
-        time.sleep(0.02)
-    try:
-        yield ("-h", "localhost", "-p", str(port))
-    finally:
-        process.terminate()
-        process.wait(10)
+def running_broker(broker, tmp_path_factory):
+    with mosquitto(tmp_path_factory.mktemp("mosquitto"), broker) as running:
+        yield running
 
 
-def test_a_device_publishes_and_subscribes_at_a_broker_with_its_certificate(mosquitto, device):
-    tls = ("--cafile", device.ca, "--cert", device.certificate, "--key", device.key)
-    publish = (require_tool("mosquitto_pub"), *mosquitto, *tls, "-t", TOPIC, "-q", "1", "--retain", "-m", "21.5")
-    subscribe = (require_tool("mosquitto_sub"), *mosquitto, *tls, "-t", TOPIC, "-q", "1", "-C", "1", "-W", "10")
+def test_a_device_publishes_and_subscribes_at_a_broker_with_its_certificate(running_broker, device):
+    at = (*running_broker.address, *device.tls)
+    publish = (require_tool("mosquitto_pub"), *at, "-t", TOPIC, "-q", "1", "--retain", "-m", "21.5")
+    subscribe = (require_tool("mosquitto_sub"), *at, "-t", TOPIC, "-q", "1", "-C", "1", "-W", "10")
     subscriber = subprocess.Popen([str(part) for part in subscribe], stdout=subprocess.PIPE, text=True)
 
     published = run(*publish, timeout=20)
@@ -204,17 +157,28 @@ def test_a_device_publishes_and_subscribes_at_a_broker_with_its_certificate(mosq
     assert received == "21.5\n"
 
 
-def test_a_broker_refuses_a_client_without_a_certificate(mosquitto, device):
-    publish = (require_tool("mosquitto_pub"), *mosquitto, "--cafile", device.ca, "-t", TOPIC, "-q", "1", "-m", "0")
+def test_a_broker_refuses_a_client_without_a_certificate(running_broker, device):
+    publish = (
+        require_tool("mosquitto_pub"),
+        *running_broker.address,
+        "--cafile",
+        device.ca,
+        "-t",
+        TOPIC,
+        "-q",
+        "1",
+        "-m",
+        "0",
+    )
 
     assert run(*publish, timeout=20).returncode != 0
 
 
-def test_a_broker_refuses_a_certificate_that_a_device_signed(mosquitto, device, signed_by_device, tmp_path):
+def test_a_broker_refuses_a_certificate_that_a_device_signed(running_broker, device, signed_by_device, tmp_path):
     chain = tmp_path / "chain.pem"
     chain.write_text(signed_by_device.read_text() + device.certificate.read_text())
     tls = ("--cafile", device.ca, "--cert", chain, "--key", signed_by_device.with_suffix(".key"))
-    publish = (require_tool("mosquitto_pub"), *mosquitto, *tls, "-t", TOPIC, "-q", "1", "-m", "0")
+    publish = (require_tool("mosquitto_pub"), *running_broker.address, *tls, "-t", TOPIC, "-q", "1", "-m", "0")
 
     assert run(*publish, timeout=20).returncode != 0
 

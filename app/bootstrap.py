@@ -119,7 +119,16 @@ def _open(
             end_entities=EndEntities(
                 database, end_entities, certificates, audit, authorities, profiles, enrolment, now
             ),
-            issuance=Issuance(signing, enrolment, authorities, profiles, now, new_serial, settings.retry_window),
+            issuance=Issuance(
+                signing,
+                enrolment,
+                authorities,
+                profiles,
+                now,
+                new_serial,
+                retry_window=settings.retry_window,
+                reenrol=settings.reenrol,
+            ),
             tokens=tokens,
             readiness=Readiness(database, authorities, lists, audit, settings.data, now),
             certificates=certificates,

@@ -54,6 +54,10 @@ def _serve(host: str | None, port: int | None) -> None:
             "(MIDCA_TRUSTED_NETWORKS).",
             err=True,
         )
+    if settings.reenrol:
+        click.echo(
+            "midca: WARNING: a password is good for any number of certificates (MIDCA_REENROL=always).", err=True
+        )
     serve(opened.services, settings)
 
 

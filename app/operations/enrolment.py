@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.errors import TooManyFailures, WrongPassword, WrongStatus, WrongTokenType
-from app.pki.end_entity import EndEntity, TokenType, checked_username
+from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,9 +64,10 @@ class Enrolment:
         self.end_entities.clear_failures(_counter(username, known=True))
 
 
-def check_may_enrol(entity: EndEntity) -> None:
-    """Raise the refusal EJBCA gives for a state or token type that may not enrol."""
-    if not entity.may_enrol:
+def check_may_enrol(entity: EndEntity, *, again: bool) -> None:
+    """Raise the refusal EJBCA gives for a state or token type that may not enrol; ``again`` lets GENERATED enrol."""
+    renews = again and entity.status is EndEntityStatus.GENERATED and entity.claimed_by is None
+    if not entity.may_enrol and not renews:
         raise wrong_status(entity)
     if entity.token_type is not TokenType.USERGENERATED:
         raise WrongTokenType(

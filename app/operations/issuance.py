@@ -52,7 +52,11 @@ class IssuedCertificate:
 
 @dataclass(frozen=True)
 class Issuance:
-    """Signs requests of end entities. ``retry_window``: how long the same request gets the same certificate again."""
+    """Signs requests of end entities. ``retry_window``: how long the same request gets the same certificate again.
+
+    ``reenrol`` lets a right password sign again when the end entity is GENERATED, as later versions of EJBCA-REST did
+    (they did not even ask for the password first); a revoked end entity never signs.
+    """
 
     signing: RecordedSigning
     enrolment: Enrolment
@@ -61,6 +65,7 @@ class Issuance:
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
     retry_window: timedelta
+    reenrol: bool
 
     def issue(self, username: str, password: str, csr: str, actor: Actor) -> IssuedCertificate:
         """Return a certificate for the end entity ``username`` from ``csr`` (base64 of DER, or PEM).
@@ -84,7 +89,7 @@ class Issuance:
         entity = self.enrolment.authenticate(username, password)
         if (already := self._already_issued(entity, request, actor)) is not None:
             return already
-        check_may_enrol(entity)
+        check_may_enrol(entity, again=self.reenrol)
         authority = self.authorities.for_end_entities(entity.ca_name)
         profile = self._profile(entity)
         template = profile.apply(request, distinguished_name.parse(entity.subject_dn))

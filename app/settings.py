@@ -43,8 +43,8 @@ DESCRIPTIONS: Final = {
     "dojot's own services always have. **Weakens**: whoever is in them manages end entities. Default: none.",
     "MIDCA_DEFAULT_PASSWORD": "Password of an end entity that is registered without one: `dojot` (default, its clients "
     "expect it) or `none` (one must be given). `dojot` is public: who reaches `/sign` first wins.",
-    "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on a GENERATED "
-    "end entity. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
+    "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on GENERATED "
+    "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
     "MIDCA_CRL_HOURS": "Hours a revocation list is good; a new one is issued at half of that, and within seconds of a "
     "revocation. Default `168`. A broker that holds one past its end refuses every device.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "

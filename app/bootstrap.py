@@ -98,6 +98,7 @@ def _open(
 
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
+        _check_remembered(settings, certificates)
         hierarchy = Hierarchy(declared, files, signing, now, new_serial, signing_key)
         created = hierarchy.create_missing() if create else []
         authorities = hierarchy.load()
@@ -165,6 +166,16 @@ def _database(settings: Settings, *, create: bool) -> Database:
         database.close()
         raise
     return database
+
+
+def _check_remembered(settings: Settings, certificates: CertificateStore) -> None:
+    """Refuse a database that does not know the CAs on disk: it is not the one they signed by."""
+    for name in names_on_disk(settings.authority_files):
+        if certificates.own_of_authority(name) is None:
+            raise ConfigurationError(
+                f"The database {settings.database} knows nothing of the CA {name}, which is on disk; put the right one "
+                "back from your backup."
+            )
 
 
 def _write_admin_token(settings: Settings, tokens: AccessTokens) -> bool:

@@ -120,7 +120,7 @@ class NotAllowed(Refusal):
 
 
 class Unavailable(Refusal):
-    """The CA cannot do its work now; nothing was changed and the same request may succeed later."""
+    """The CA cannot do its work now; the same request may succeed later."""
 
     retry_after = 5
 

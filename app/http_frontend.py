@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 
 from flask import current_app, g, request
+from werkzeug.exceptions import HTTPException
 
 from app import errors
 from app.operations.actor import Actor
@@ -26,6 +27,10 @@ class HttpRefusal(errors.Refusal):
         """Take the sentence and the status it is answered with."""
         self.status = status
         super().__init__(message)
+
+
+class BrokenBody(HttpRefusal):
+    """A body that breaks HTTP's own rules; where the next request on the connection begins is unknown."""
 
 
 class Access(Enum):
@@ -95,6 +100,8 @@ def headers_of(refusal: errors.Refusal) -> dict[str, str]:
     headers = {}
     if isinstance(refusal, errors.TooManyFailures | errors.Unavailable):
         headers["Retry-After"] = str(refusal.retry_after)
+    if isinstance(refusal, BrokenBody):
+        headers["Connection"] = "close"
     if isinstance(refusal, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="midca"'
     return headers
@@ -124,8 +131,9 @@ def json_object() -> dict[str, Any]:
         raise HttpRefusal("invalid mimetype")
     if request.headers.get("Content-Encoding") is not None:
         raise HttpRefusal("The body must not be compressed.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    body = _read_body()
     try:
-        text = request.get_data(cache=False).decode("utf-8")
+        text = body.decode("utf-8")
         document = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -133,6 +141,15 @@ def json_object() -> dict[str, Any]:
     if not isinstance(document, dict):
         raise HttpRefusal("malformed JSON")
     return document
+
+
+def _read_body() -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except HTTPException:  # too large
+        raise
+    except Exception as error:  # whatever class the WSGI server has for a body that is not valid HTTP
+        raise BrokenBody("The body of the request cannot be read.") from error
 
 
 def _method() -> str:

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from app.errors import Refusal
 from app.operations.actor import SYSTEM
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 _log = logging.getLogger("midca")
+
+
+class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
+    """Sends gunicorn's own lines the way of all others, so that they are one line of JSON each as well."""
+
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        self.error_log.handlers = []
+        self.error_log.propagate = True
 
 
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
@@ -53,6 +63,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             # No header may say who the peer is, or where the application is mounted.
             "forwarded_allow_ips": "",
             "forwarder_headers": "",
+            "logger_class": _Logger,
             "loglevel": "warning",
             "control_socket_disable": True,
             "when_ready": self._ready,

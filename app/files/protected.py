@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import stat
 from contextlib import contextmanager
@@ -26,10 +27,11 @@ def make_directory(path: Path) -> None:
 def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a new file so that it has ``mode`` from its first moment, is complete whenever it is seen, and is on disk.
 
-    Raises :class:`FileExistsError` rather than touch one that is there.
+    Raises :class:`FileExistsError` rather than touch one that is there. One process at a time (the set-up's lock).
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    temporary.unlink(missing_ok=True)
+    for left_by_a_kill in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
+        left_by_a_kill.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -50,7 +50,8 @@ class Authorities:
 
     def holder_of_subject(self, subject: x509.Name) -> str | None:
         """Return the name of the CA whose subject that is, or None."""
-        return next((ca.name for ca in self if ca.certificate.subject == subject), None)
+        wanted = _compared(subject)
+        return next((ca.name for ca in self if _compared(ca.certificate.subject) == wanted), None)
 
     def _by_dn(self, text: str) -> CertificateAuthority | None:
         """Return the one CA with that subject, or else with that common name: old clients shorten the rest."""
@@ -60,7 +61,8 @@ class Authorities:
             wanted = distinguished_name.parse(text)
         except InvalidInput:
             return None
-        same = [ca for ca in self if _attributes(ca.certificate.subject) == _attributes(wanted)]
+        # Clients also write the attributes in another order.
+        same = [ca for ca in self if set(_compared(ca.certificate.subject)) == set(_compared(wanted))]
         common_name = (distinguished_name.common_name(wanted) or "").casefold()
         found = same or [ca for ca in self if _common_name(ca) == common_name]
         return found[0] if len(found) == 1 else None
@@ -71,6 +73,6 @@ def _common_name(authority: CertificateAuthority) -> str | None:
     return name.casefold() if name is not None else None
 
 
-def _attributes(name: x509.Name) -> set[tuple[x509.ObjectIdentifier, str]]:
-    """Return what is compared of a name: order and case do not matter (RFC 5280 section 7.1)."""
-    return {(attribute.oid, str(attribute.value).casefold()) for attribute in name}
+def _compared(name: x509.Name) -> list[tuple[x509.ObjectIdentifier, str]]:
+    """Return a name as verifiers compare it: case and runs of blanks do not matter (RFC 5280 section 7.1)."""
+    return [(attribute.oid, " ".join(str(attribute.value).split()).casefold()) for attribute in name]

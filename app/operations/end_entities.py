@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from app.operations.enrolment import Enrolment
     from app.pki.certificate_profile import CertificateProfile
     from app.store.audit_log import AuditLog
-    from app.store.certificates import CertificateStore
+    from app.store.certificates import CertificateStore, StoredCertificate
     from app.store.database import Database
     from app.store.end_entities import EndEntityStore
 
 END_ENTITY_PROFILES = frozenset({"EMPTY_CFREE"})
-_PERMANENT = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL}
+_REVOKING = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL}
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ class EndEntities:
         return entity
 
     def revoke(self, username: str, reason: RevocationReason, actor: Actor, *, delete: bool = False) -> int:
-        """Revoke all certificates of the end entity that are good and make it REVOKED; return how many were revoked.
+        """Revoke all live certificates of the end entity and make it REVOKED; return how many that changed.
 
         Repeating is no error. ``delete`` forgets the end entity as well, never its certificates.
         """
-        if reason not in _PERMANENT:
+        if reason not in _REVOKING:
             raise InvalidInput(
                 f"Invalid operation trying to revoke user with unrevoke reason code. Username '{username[:80]}', "
                 f"reason {int(reason)}."
@@ -117,14 +117,20 @@ class EndEntities:
             revoked = [
                 certificate.serial
                 for certificate in self.certificates.of_user(username)
-                if certificate.not_after > now
-                and self.certificates.revoke(certificate.ca_name, certificate.serial, reason, now)
+                if certificate.not_after > now and self._revoke(certificate, reason, now)
             ]
             self.store.set_status(username, EndEntityStatus.REVOKED, now)
             self._audit("entity.revoked", username, actor, serials=revoked, reason=reason.name)
             if delete:
                 self._delete(username, actor)
         return len(revoked)
+
+    def _revoke(self, certificate: StoredCertificate, reason: RevocationReason, now: datetime) -> bool:
+        """Revoke what is good or on hold; what is revoked for good stays as it is."""
+        old = certificate.revocation_reason
+        if old not in {RevocationReason.NOTREVOKED, RevocationReason.CERTIFICATEHOLD} or old is reason:
+            return False
+        return self.certificates.change_reason(certificate.ca_name, certificate.serial, old, reason, now)
 
     def delete(self, username: str, actor: Actor) -> None:
         """Forget the end entity; its certificates stay good and on record."""

@@ -36,7 +36,7 @@ class Enrolment:
         """Return the end entity whose password this is, in whatever state it is.
 
         Raises :class:`TooManyFailures` while the name is locked, and :class:`EnrolmentRefused` in EJBCA's words: it
-        names a wrong state before a wrong password, and an unknown name like a wrong password.
+        names a wrong state before a wrong password.
         """
         entity = self.end_entities.find(checked_username(username))
         now = self.now()

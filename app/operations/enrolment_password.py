@@ -46,7 +46,10 @@ class EnrolmentPasswords:
         return f"ca1${method}${base64.b64encode(salt).decode()}${base64.b64encode(mac).decode()}"
 
     def matches(self, username: str, password: str, verifier: str | None) -> bool:
-        """Return whether the password is the one of ``verifier``; None (no such name) takes as long to say no."""
+        """Return whether the password is the one of ``verifier``; None (no such name) does the same work.
+
+        A stretched password takes longer than that. EJBCA's texts tell names apart anyway.
+        """
         check_password(password)
         if verifier is None:
             self._mac("h", username, _DUMMY_SALT, password).finalize()

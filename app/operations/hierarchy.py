@@ -14,7 +14,7 @@ from app.operations.actor import SYSTEM
 from app.operations.authorities import Authorities
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.certificate_authority import CertificateAuthority, self_signed
-from app.store.certificates import CertificateState, CertificateType
+from app.store.certificates import CertificateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +83,7 @@ class Hierarchy:
 
     def _create(self, declared: DeclaredAuthority) -> None:
         stored = self.signing.certificates.own_of_authority(declared.name)
-        if stored is not None and stored.state is CertificateState.ISSUED and stored.certificate is not None:
+        if stored is not None and stored.certificate is not None:
             # Signed and recorded, then interrupted before the file was written.
             self.files.save_certificate(declared.name, x509.load_der_x509_certificate(stored.certificate))
             return

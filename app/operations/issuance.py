@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from cryptography import x509
 
 from app.errors import (
     EnrolmentRefused,
+    InvalidInput,
     KeyInUse,
     Refusal,
     SubjectInUse,
@@ -50,6 +52,32 @@ class IssuedCertificate:
     serial: str
 
 
+class RefusalBudget:
+    """How many refusals of unauthenticated nonsense one process records a minute."""
+
+    A_MINUTE = 30
+
+    def __init__(self) -> None:
+        """Begin with a full budget."""
+        self._lock = threading.Lock()
+        self._minute: datetime | None = None
+        self._spent = 0
+        self._left_out = 0
+
+    def spend(self, now: datetime) -> int | None:
+        """Return how many were left out since the last one recorded, or None when this one is left out too."""
+        with self._lock:
+            minute = now.replace(second=0, microsecond=0)
+            if minute != self._minute:
+                self._minute, self._spent = minute, 0
+            if self._spent >= self.A_MINUTE:
+                self._left_out += 1
+                return None
+            self._spent += 1
+            left_out, self._left_out = self._left_out, 0
+            return left_out
+
+
 @dataclass(frozen=True)
 class Issuance:
     """Signs requests of end entities. ``retry_window``: how long the same request gets the same certificate again.
@@ -66,11 +94,13 @@ class Issuance:
     new_serial: Callable[[], int]
     retry_window: timedelta
     reenrol: bool
+    budget: RefusalBudget = field(default_factory=RefusalBudget)
 
     def issue(self, username: str, password: str, csr: str, actor: Actor) -> IssuedCertificate:
         """Return a certificate for the end entity ``username`` from ``csr`` (base64 of DER, or PEM).
 
-        Raises a :class:`Refusal`: then nothing was signed, and state and password are as they were.
+        Raises a :class:`Refusal`: then nothing left the process, and state and password are as they were. The exception
+        is :class:`Unavailable` after the password was spent: the same request, sent again, gets the certificate.
         """
         try:
             request = CertificationRequest.from_text(csr)
@@ -145,12 +175,24 @@ class Issuance:
     def _record_refusal(self, username: str, refusal: Refusal, actor: Actor) -> None:
         """One audit entry for a refusal, and in the same transaction the count of a wrong password.
 
-        A locked name is not recorded again and again, and a database that cannot be written refuses by itself.
+        A locked name is not recorded again and again, a database that cannot be written refuses by itself, and what
+        anyone can send without a name or password is recorded so many times a minute, the rest as a number.
         """
         if isinstance(refusal, TooManyFailures | Unavailable):
+            return
+        left_out = self.budget.spend(self.now()) if isinstance(refusal, InvalidInput) else 0
+        if left_out is None:
             return
         with self.signing.database.transaction():
             if isinstance(refusal, EnrolmentRefused) and refusal.wrong_password:
                 self.enrolment.count_failure(username, self.now())
-            entry = {"action": "certificate.refused", "object": username[:_MAX_AUDITED], "result": refusal.code}
-            self.signing.audit.append(self.now(), {**actor.as_entry(), **entry, "reason": str(refusal)[:_MAX_AUDITED]})
+            entry: dict[str, object] = {
+                **actor.as_entry(),
+                "action": "certificate.refused",
+                "object": username[:_MAX_AUDITED],
+                "result": refusal.code,
+                "reason": str(refusal)[:_MAX_AUDITED],
+            }
+            if left_out:
+                entry["refusals_left_out"] = left_out
+            self.signing.audit.append(self.now(), entry)

@@ -116,9 +116,7 @@ class RecordedSigning:
                 self._audit("certificate.issued", stored, actor)
             else:  # another process settled it first: what it stored is the certificate
                 stored = self._find(ca_name, serial)
-        if stored.state is not CertificateState.ISSUED or stored.revoked:
-            raise WrongStatus(f"The certificate {serial} was revoked while it was being issued.")
-        return stored
+        return self._good(stored)
 
     def settle(self, pending: StoredCertificate, authorities: Authorities, actor: Actor = SYSTEM) -> StoredCertificate:
         """Finish a pending certificate from its recorded bytes.
@@ -132,8 +130,11 @@ class RecordedSigning:
             authority = authorities.named(pending.ca_name)
             return self.store_signed(pending.ca_name, authority.sign_recorded(pending.tbs), actor)
         with self.database.transaction():
-            self.certificates.mark_orphan(pending.ca_name, pending.serial, self.now())
-            self._audit("certificate.orphan", pending, actor)
+            given_up = self.certificates.mark_orphan(pending.ca_name, pending.serial, self.now())
+            if given_up:
+                self._audit("certificate.orphan", pending, actor)
+        if not given_up:  # whoever was signing it has finished meanwhile
+            return self._good(self._find(pending.ca_name, pending.serial))
         raise Conflict(f"The certificate {pending.serial} was given up; nobody waits for it any more.")
 
     def settle_all(self, authorities: Authorities) -> int:
@@ -149,7 +150,14 @@ class RecordedSigning:
                 raise
             except Refusal as refusal:
                 _log.warning("pending certificate %s: %s", certificate.serial, refusal)
+            except Exception:  # noqa: BLE001 -- one row must not decide whether the CA starts
+                _log.exception("pending certificate %s cannot be finished", certificate.serial)
         return len(pending)
+
+    def _good(self, stored: StoredCertificate) -> StoredCertificate:
+        if stored.state is not CertificateState.ISSUED or stored.revoked:
+            raise WrongStatus(f"The certificate {stored.serial} was revoked while it was being issued.")
+        return stored
 
     def _find(self, ca_name: str, serial: str) -> StoredCertificate:
         stored = self.certificates.find(ca_name, serial)

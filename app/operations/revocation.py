@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from app.errors import InvalidInput, UnknownCertificate
+from app.errors import InvalidInput, NotAllowed, UnknownCertificate
 from app.pki import revocation
 from app.pki.revocation import RevocationReason
+from app.store.certificates import CertificateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,8 @@ class Revocation:
         authority, wanted = self.authorities.named(ca), canonical_serial(serial)
         with self.database.transaction():
             stored = self._existing(authority, wanted)
+            if stored.certificate_type is not CertificateType.END_ENTITY:
+                raise NotAllowed("The certificate of a CA is not revoked here: take the CA out of use first.")
             new = revocation.after(stored.revocation_reason, reason, issuer=authority.subject_dn, serial=wanted)
             self.certificates.change_reason(authority.name, wanted, stored.revocation_reason, new, self.now())
             released = new is RevocationReason.NOTREVOKED

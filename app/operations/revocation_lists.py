@@ -67,9 +67,13 @@ class RevocationLists:
         stored = self.store.latest(authority.name)
         return self.now() - (stored.this_update + _BACKDATED) if stored else timedelta.max
 
-    def issue(self, authority: CertificateAuthority, actor: Actor) -> StoredList:
-        """Issue a list now, whether or not one is due."""
+    def issue(
+        self, authority: CertificateAuthority, actor: Actor, *, unless_younger_than: timedelta | None = None
+    ) -> StoredList:
+        """Issue a list now, whether or not one is due, but not if the newest is younger than that."""
         with exclusive(self.lock):
+            if unless_younger_than is not None and self.age(authority) < unless_younger_than:
+                return self.latest(authority)
             return self._issue(authority, actor)
 
     def issue_due(self, actor: Actor) -> int:
@@ -109,12 +113,15 @@ class RevocationLists:
         return self.now() >= latest.this_update + (latest.next_update - latest.this_update) / 2
 
     def _issue(self, authority: CertificateAuthority, actor: Actor) -> StoredList:
-        crl = self._sign(authority, actor, long_identifier=False)
-        if ends_on_a_full_line(crl.crl):
-            crl = self._sign(authority, actor, long_identifier=True)
-        return crl
+        stored = self._sign(authority, actor, long_identifier=False) or self._sign(
+            authority, actor, long_identifier=True
+        )
+        if stored is None:
+            raise Unavailable(f"CA {authority.name} could make no CRL that old clients can read.")
+        return stored
 
-    def _sign(self, authority: CertificateAuthority, actor: Actor, *, long_identifier: bool) -> StoredList:
+    def _sign(self, authority: CertificateAuthority, actor: Actor, *, long_identifier: bool) -> StoredList | None:
+        """Sign and store a list; None, and nothing stored as issued, when its base64 ends on a full line."""
         now = self.now().replace(microsecond=0)
         updates = (now - _BACKDATED, now + self.validity)
         previous = self.store.latest(authority.name)
@@ -137,13 +144,12 @@ class RevocationLists:
 
         authority.check_validity(now)
         der = sign_revocation_list(authority, template, record).public_bytes(Encoding.DER)
+        if ends_on_a_full_line(der):
+            return None
         with self.database.transaction():
             self.store.mark_issued(authority.name, number, der)
             self._audit("crl.issued", authority, actor, number=number, entries=len(entries))
-        stored = self.store.latest(authority.name)
-        if stored is None:
-            raise RuntimeError("a CRL that was just stored is gone")
-        return stored
+        return self.store.latest(authority.name)
 
     def _audit(self, action: str, authority: CertificateAuthority, actor: Actor, **details: object) -> None:
         entry = {**actor.as_entry(), "action": action, "object": authority.name, "ca": authority.name, "result": "ok"}

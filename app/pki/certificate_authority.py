@@ -136,10 +136,16 @@ class CertificateAuthority:
         return certificate
 
     def sign_recorded(self, tbs: bytes) -> x509.Certificate:
-        """Sign the exact TBSCertificate that was recorded earlier; the signature algorithm is the one it names."""
+        """Sign the exact TBSCertificate that was recorded earlier; the signature algorithm is the one it names.
+
+        Only an end entity's, issued by this CA: writing to the database must not be a way to a CA of one's own.
+        """
         key = self.signing_key()
         algorithm = asn1.decode_der(_TbsCertificate, tbs).signature
         unsigned = _assemble(tbs, algorithm, b"")
+        constraints = unsigned.extensions.get_extension_for_class(x509.BasicConstraints).value
+        if unsigned.issuer != self.certificate.subject or constraints.ca:
+            raise SigningUnavailable(f"CA '{self.name}' does not sign what is recorded: it is no end entity's.")
         signature = _raw_signature(key, tbs, unsigned.signature_hash_algorithm)
         certificate = _assemble(tbs, algorithm, signature)
         self._verify(certificate)

@@ -193,12 +193,12 @@ def _reading(part: str) -> Iterator[None]:
         raise MalformedRequest("The version of the certification request is not 0 (RFC 2986 section 4.1).") from error
     except UnsupportedAlgorithm as error:
         raise MalformedRequest(f"The request's {part} is of a kind that is not supported.") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise MalformedRequest(f"The request's {part} cannot be read: {_reason(error)}.") from error
 
 
 def _reason(error: Exception) -> str:
-    text = str(error)
+    text = "" if isinstance(error, LookupError) else str(error)  # a LookupError only tells the key
     if "netmask" in text:  # an address of 8 or 32 octets is a network, as in name constraints
         return "an IP address in the alternative name is not 4 or 16 octets"
     if "single-valued" in text:

@@ -36,6 +36,15 @@ _TYPE_BY_OID: Final = {
 _ALIASES: Final = {"EMAILADDRESS": "E", "SERIALNUMBER": "SN", "GN": "GIVENNAME", "S": "ST"}
 _OID_BY_TYPE: Final = {name: oid for oid, name in _TYPE_BY_OID.items()}
 _RANK: Final = {oid: rank for rank, oid in enumerate(_TYPE_BY_OID)}
+# What an attribute may be made of where its string type is narrower than UTF-8 (RFC 5280 appendix A.1): the library
+# encodes without looking, and what it then signs cannot be read again.
+_ALPHABETS: Final = {
+    NameOID.COUNTRY_NAME: re.compile(r"[A-Za-z]{2}"),
+    NameOID.SERIAL_NUMBER: re.compile(r"[A-Za-z0-9 '()+,./:=?-]+"),
+    NameOID.EMAIL_ADDRESS: re.compile(r"[\x21-\x7e]+"),
+    NameOID.DOMAIN_COMPONENT: re.compile(r"[A-Za-z0-9-]+"),
+}
+_MAX_ATTRIBUTES: Final = 32
 _UNESCAPED_COMMA: Final = re.compile(r"(?:\\.|[^\\,])+", re.DOTALL)
 _MAX_VALUE_BYTES: Final = 128
 _SHOWN: Final = 80  # of what was sent, in a refusal
@@ -120,6 +129,8 @@ def _canonical_attribute(part: str) -> str:
 
 
 def _check(name: x509.Name) -> None:
+    if len(name.rdns) > _MAX_ATTRIBUTES:
+        raise InvalidInput(f"A distinguished name has at most {_MAX_ATTRIBUTES} attributes.")
     for rdn in name.rdns:
         if len(rdn) > 1:
             raise InvalidInput("A multi-valued attribute (written with '+') is not accepted in a distinguished name.")
@@ -128,3 +139,8 @@ def _check(name: x509.Name) -> None:
         limit = _MAX_COMMON_NAME_BYTES if is_common_name else _MAX_VALUE_BYTES
         if (problem := name_problem(str(attribute.value), max_bytes=limit)) is not None:
             raise InvalidInput(f"The attribute {_TYPE_BY_OID.get(attribute.oid)} of the distinguished name {problem}.")
+        alphabet = _ALPHABETS.get(attribute.oid)
+        if alphabet is not None and not alphabet.fullmatch(str(attribute.value)):
+            raise InvalidInput(
+                f"The attribute {_TYPE_BY_OID[attribute.oid]} of the distinguished name holds a character it may not."
+            )

@@ -83,9 +83,9 @@ class CertificateStore:
         return self._list("serial = :serial", serial=serial)
 
     def find_request(self, username: str, csr_sha256: str, since: datetime) -> StoredCertificate | None:
-        """Return the newest certificate made for ``username`` from that request since then, pending ones included."""
+        """Return the newest certificate made for ``username`` from that request since then, or still pending."""
         found = self._list(
-            "username = :username AND csr_sha256 = :csr AND created_at >= :since",
+            "username = :username AND csr_sha256 = :csr AND (created_at >= :since OR state = 'pending')",
             username=username,
             csr=csr_sha256,
             since=to_text(since),
@@ -101,12 +101,12 @@ class CertificateStore:
         )
 
     def own_of_authority(self, name: str) -> StoredCertificate | None:
-        """Return the newest certificate that was made for the CA ``name`` itself."""
+        """Return the newest certificate that was issued to the CA ``name`` itself."""
         found = self._list(
-            "username = :name AND certificate_type <> :end_entity AND state <> :orphan",
+            "username = :name AND certificate_type <> :end_entity AND state = :issued",
             name=name,
             end_entity=CertificateType.END_ENTITY,
-            orphan=CertificateState.ORPHAN,
+            issued=CertificateState.ISSUED,
         )
         return found[-1] if found else None
 
@@ -132,10 +132,12 @@ class CertificateStore:
         """Turn pending into issued with the signed DER; False when it is pending no more."""
         return self._leave_pending(ca_name, serial, CertificateState.ISSUED, certificate)
 
-    def mark_orphan(self, ca_name: str, serial: str, now: datetime) -> None:
-        """Give up a pending certificate; whether a signature was made is unknown, so it counts as revoked."""
-        if self._leave_pending(ca_name, serial, CertificateState.ORPHAN, None):
-            self.revoke(ca_name, serial, RevocationReason.UNSPECIFIED, now)
+    def mark_orphan(self, ca_name: str, serial: str, now: datetime) -> bool:
+        """Give up a pending certificate, revoked as it may have been signed; False when it is pending no more."""
+        if not self._leave_pending(ca_name, serial, CertificateState.ORPHAN, None):
+            return False
+        self.revoke(ca_name, serial, RevocationReason.UNSPECIFIED, now)
+        return True
 
     def revoke(self, ca_name: str, serial: str, reason: RevocationReason, now: datetime) -> bool:
         """Revoke a certificate that is good; False when it was not."""

@@ -146,3 +146,17 @@ def test_revoking_the_user_revokes_its_certificate_and_no_password_signs_until_r
     )
     client.post("/user", json={"username": "f60c28"}, headers=admin)
     assert client.post("/sign/f60c28/pkcs10", json=body).status_code == 200
+
+
+def test_revoking_the_user_ends_a_hold_for_good(client, admin, serial):
+    client.delete(f"/ca/{DN}/certificate/{serial}?reason=CERTIFICATEHOLD", headers=admin)
+    client.delete("/user/f60c28?reason=KEYCOMPROMISE&delete=true", headers=admin)
+    assert status(client, serial)["reason"] == "KEYCOMPROMISE"
+    assert client.delete(f"/ca/{DN}/certificate/{serial}?reason=NOTREVOKED", headers=admin).status_code == 400
+
+
+def test_the_certificate_of_a_ca_is_not_revoked_by_the_way(installation, client, admin):
+    mid = installation.services.certificates.own_of_authority("IOTmidCA")
+    answer = client.delete(f"/ca/IOTrootCA/certificate/{mid.serial}?reason=CACOMPROMISE", headers=admin)
+    assert answer.status_code == 400
+    assert status(client, mid.serial, "IOTrootCA")["reason"] == "NOTREVOKED"

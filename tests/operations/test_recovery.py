@@ -1,13 +1,24 @@
 """A crash between the two transactions of a signature, and what the next start makes of it."""
 
+import dataclasses
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from app.errors import Conflict, EnrolmentRefused, KeyInUse, WrongStatus
+from app.errors import (
+    ConfigurationError,
+    Conflict,
+    EnrolmentRefused,
+    KeyInUse,
+    MalformedRequest,
+    SigningUnavailable,
+    WrongStatus,
+)
 from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
 from app.pki.write_ahead_key import write_ahead_key
+from app.store.certificates import CertificateState
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR
 
@@ -196,3 +207,56 @@ def test_enrolment_settled_by_another_process_meanwhile_gives_the_one_stored_cer
 
     assert rows(installation) == [("issued", -1)]
     assert services.certificates.of_user("f60c28")[0].serial == issued.serial
+
+
+def test_a_database_that_forgot_its_cas_does_not_start(installation):
+    """An empty file, as an interrupted restore leaves it, must not become a CA without memory."""
+    installation.services.database.close()
+    content = installation.settings.database.read_bytes()
+    installation.settings.database.write_bytes(b"")
+    token = installation.settings.admin_token.read_text()
+    with pytest.raises(ConfigurationError, match="knows nothing of the CA IOTmidCA"):
+        installation.open()
+    assert installation.settings.admin_token.read_text() == token
+    installation.settings.database.write_bytes(content)
+
+
+def test_a_pending_row_that_cannot_be_read_does_not_stop_the_start(installation, caplog):
+    installation.add()
+    installation.sign("f60c28", "dojot", one_line(csr()))
+    installation.sql("UPDATE certificates SET state = 'pending', tbs = 'AAAA' WHERE username = 'f60c28'")
+    serial = installation.sql("SELECT serial FROM certificates WHERE username = 'f60c28'")[0][0]
+    installation.sql("UPDATE end_entities SET status = 30, claimed_by = ?", serial)
+    installation.open().services.database.close()
+    assert f"pending certificate {serial} cannot be finished" in caplog.text
+
+
+def test_settling_what_was_finished_meanwhile_returns_the_certificate(installation):
+    installation.add()
+    issued = installation.sign("f60c28", "dojot", one_line(csr()))
+    signing = installation.services.signing
+    stored = installation.services.certificates.find("IOTmidCA", issued.serial)
+    stale = dataclasses.replace(stored, state=CertificateState.PENDING)
+    assert signing.settle(stale, installation.services.authorities) == stored
+    assert installation.last_audit()["action"] == "certificate.issued"
+
+
+def test_what_is_recorded_as_a_ca_is_never_signed_from_the_record(installation):
+    """Who can write the database must not get a CA out of it."""
+    mid = installation.services.authorities.named("IOTmidCA")
+    root = installation.services.authorities.named("IOTrootCA")
+    for authority in (root, mid):
+        with pytest.raises(SigningUnavailable):
+            authority.sign_recorded(mid.certificate.tbs_certificate_bytes)
+
+
+def test_nonsense_from_anyone_is_recorded_so_often_a_minute_and_then_counted(installation):
+    for _ in range(50):
+        with pytest.raises(MalformedRequest):
+            installation.sign("f60c28", "x", "x")
+    refused = "SELECT count(*) FROM audit_log WHERE entry LIKE '%certificate.refused%'"
+    assert installation.sql(refused)[0][0] == 30
+    installation.clock.advance(minutes=1)
+    with pytest.raises(MalformedRequest):
+        installation.sign("f60c28", "x", "x")
+    assert installation.last_audit()["refusals_left_out"] == 20

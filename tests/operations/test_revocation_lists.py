@@ -203,3 +203,23 @@ def test_update_is_for_an_admin_or_once_a_minute(installation, client, admin, li
     installation.clock.advance(seconds=61)
     client.get("/ca/IOTmidCA/crl")
     assert lists.latest(mid).this_update < installation.clock.now - timedelta(minutes=10, seconds=60)
+
+
+def test_a_burst_of_updates_by_anyone_issues_one_list(installation, app, lists, mid):
+    installation.clock.advance(minutes=2)
+    before = installation.sql("SELECT count(*) FROM revocation_lists")[0][0]
+    barrier = threading.Barrier(8)
+
+    def ask():
+        barrier.wait()
+        app.test_client().get("/ca/IOTmidCA/crl?update=true")
+        installation.services.database.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # One list may take two rows: the first is not stored when it ends on a full line.
+    assert installation.sql("SELECT count(*) FROM revocation_lists")[0][0] - before <= 2
+    assert lists.latest(mid).this_update == installation.clock.now.replace(microsecond=0) - timedelta(minutes=10)

@@ -23,6 +23,7 @@ from flask import Blueprint, Response, request
 
 from app.http_frontend import HttpRefusal, services
 from app.pki.certificate_authority import CertificateAuthority
+from app.store.revocation_lists import StoredList
 
 blueprint: Final = Blueprint("distribution", __name__)
 _CERTIFICATES_ARE_FRESH: Final = timedelta(days=1)
@@ -67,18 +68,21 @@ def _chain(authority: CertificateAuthority) -> _File:
 
 
 def _list(authority: CertificateAuthority) -> _File:
-    return _of_list(services().revocation_lists.latest(authority).crl, "application/pkix-crl", authority)
+    stored = services().revocation_lists.latest(authority)
+    return _of_lists(stored.crl, "application/pkix-crl", [stored])
 
 
 def _list_pem(authority: CertificateAuthority) -> _File:
-    return _of_list(_crl_pem(authority), "application/x-pem-file", authority)
+    stored = services().revocation_lists.latest(authority)
+    return _of_lists(_crl_pem(stored), "application/x-pem-file", [stored])
 
 
 def _bundle(authority: CertificateAuthority) -> _File:
     """Return the chain and the list of each CA in it: OpenSSL's ``-CAfile`` with ``-crl_check_all``."""
     chain = [ca for certificate in authority.chain for ca in services().authorities if ca.certificate == certificate]
-    lists = b"".join(_crl_pem(ca) for ca in chain)
-    return _of_list(_pem(authority.chain) + lists, "application/x-pem-file", authority)
+    lists = [services().revocation_lists.latest(ca) for ca in chain]
+    content = _pem(authority.chain) + b"".join(_crl_pem(stored) for stored in lists)
+    return _of_lists(content, "application/x-pem-file", lists)
 
 
 _FILES: Final[dict[str, Callable[[CertificateAuthority], _File]]] = {
@@ -96,16 +100,14 @@ def _of_certificates(content: bytes, mimetype: str, authority: CertificateAuthor
     return _File(content, mimetype, authority.certificate.not_valid_before_utc, now + _CERTIFICATES_ARE_FRESH)
 
 
-def _of_list(content: bytes, mimetype: str, authority: CertificateAuthority) -> _File:
-    stored = services().revocation_lists.latest(authority)
-    half_life = stored.this_update + (stored.next_update - stored.this_update) / 2
-    return _File(content, mimetype, stored.this_update, half_life)
+def _of_lists(content: bytes, mimetype: str, lists: list[StoredList]) -> _File:
+    half_life = min(stored.this_update + (stored.next_update - stored.this_update) / 2 for stored in lists)
+    return _File(content, mimetype, max(stored.this_update for stored in lists), half_life)
 
 
 def _pem(certificates: tuple[x509.Certificate, ...]) -> bytes:
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
-def _crl_pem(authority: CertificateAuthority) -> bytes:
-    stored = services().revocation_lists.latest(authority)
+def _crl_pem(stored: StoredList) -> bytes:
     return x509.load_der_x509_crl(stored.crl).public_bytes(Encoding.PEM)

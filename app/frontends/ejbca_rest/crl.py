@@ -27,8 +27,8 @@ def get_crl(name: str) -> Response:
     if request.args.get("delta") in _TRUE:
         raise HttpRefusal(f"CA {authority.name} has no delta CRL.", HTTPStatus.NOT_FOUND)
     lists = services().revocation_lists
-    if request.args.get("update") in _TRUE and (_is_admin() or lists.age(authority) >= _ANYONE_MAY_UPDATE_EVERY):
-        lists.issue(authority, actor())
+    if request.args.get("update") in _TRUE:
+        lists.issue(authority, actor(), unless_younger_than=None if _is_admin() else _ANYONE_MAY_UPDATE_EVERY)
     return jsonify(CRL=base64.b64encode(lists.latest(authority).crl).decode())
 
 

@@ -153,6 +153,9 @@ def _unknown() -> Iterator[Vector]:
     yield issued(
         "unknown_extension_beside_san", "A19", request(unknown, SAN), san=["DNS:device1.example"], absent=[UNKNOWN]
     )
+    # RFC 7633: features are numbers; the library has names for two and no error for the rest.
+    feature = extension("1.3.6.1.5.5.7.1.24", sequence(integer(99)))
+    yield refused("tls_feature_unknown", "A19", request(feature), "extensions")
     yield refused("unknown_extension_critical", "A19", request(extension(UNKNOWN, NULL, TRUE)), f"critical|{UNKNOWN}")
 
 

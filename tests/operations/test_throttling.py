@@ -201,3 +201,12 @@ def test_deleted_end_entity_leaves_no_counter(installation):
     assert installation.sql("SELECT * FROM password_failures") == []
     with pytest.raises(NotFound):
         installation.services.end_entities.find("f60c28")
+
+
+def test_a_free_failure_recorded_a_moment_later_blocks_nobody(installation):
+    """Two requests at once: the other's wrong password is dated after our look at the clock."""
+    installation.add()
+    with pytest.raises(WrongPassword):
+        installation.sign("f60c28", "wrong", one_line(csr()))
+    installation.clock.advance(milliseconds=-1)
+    installation.sign("f60c28", "dojot", one_line(csr()))

@@ -1,0 +1,28 @@
+"""How much is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``devices`` is also the number of requests in a burst, as each device enrols once before it is armed again."""
+
+    rounds: int
+    devices: int
+    devices_alone: int  # requests of the burst with one connection, which is the slowest
+    starts: int
+    raw_seconds: float
+
+
+CONNECTIONS: Final = (64, 8, 1)
+GUESSING_CONNECTIONS: Final = 8
+COLD_START_TARGET: Final = 2.0
+"""Seconds."""
+WORKER_RSS_TARGET: Final = 60.0
+"""Megabytes (1 000 000 bytes)."""
+
+DEFAULT: Final = Plan(rounds=5, devices=400, devices_alone=100, starts=5, raw_seconds=1.0)
+QUICK: Final = Plan(rounds=2, devices=80, devices_alone=20, starts=3, raw_seconds=0.3)

@@ -1,0 +1,32 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run
+
+
+@pytest.mark.slow
+def test_the_quick_benchmark_measures_something_plausible(tmp_path):
+    file = tmp_path / "figures.json"
+
+    command = [sys.executable, "-m", "bench", "--quick", "--ca-key", "RSA-2048", "--json", file]
+    done = run(*command, cwd=Path(__file__).parent.parent)
+
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(file.read_text())
+    assert figures["machine"]["processors"] > 0
+    (result,) = figures["results"]
+    assert result["raw_signatures_median"] > 0
+    assert result["raw_commits_median"] > 0
+    assert [scenario["connections"] for scenario in result["issue"]] == [1, 8, 64]
+    for scenario in [*result["issue"], result["wrong_password"]]:
+        assert scenario["requests"] > 0
+        assert scenario["median"]["rate"] > 0
+        assert 0 < scenario["median"]["p50_ms"] <= scenario["median"]["p99_ms"]
+    assert all(0 < scenario["median"]["ratio"] < 1.2 for scenario in result["issue"])
+    assert all(start > 0 for start in result["cold_starts"])
+    assert result["memory"]["workers_rss"]
+    assert all(rss > 0 for rss in result["memory"]["workers_rss"])
+    assert result["memory"]["server_pss"] > 0

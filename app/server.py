@@ -79,7 +79,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
 
     def _worker_started(self, _worker: object) -> None:
         """Finish what a worker that was killed has left; this one may be in its place. Keep revocation lists fresh."""
-        # A thread that holds the writers' queue gives up the interpreter at every statement; it should get it back soon.
+        # Who holds the writers' queue gives up the interpreter at every statement, and should get it back soon.
         sys.setswitchinterval(0.0005)
         self._services.revocation_lists.keep_issuing(SYSTEM)
         try:

@@ -17,7 +17,7 @@ from app.pki.certificate_authority import CertificateAuthority, self_signed
 from app.store.certificates import CertificateType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
@@ -40,6 +40,7 @@ class Hierarchy:
 
         Each step can be interrupted and is taken up again: key file, recorded signature, certificate file.
         """
+        self._check()
         created = []
         for declared in self.declared:
             if self.files.certificate(declared.name) is None:
@@ -52,22 +53,35 @@ class Hierarchy:
 
         Raises :class:`ConfigurationError` when the declaration contradicts what is on disk, or a key cannot be used.
         """
+        self._check()
+        return Authorities(self._load(declared) for declared in self.declared)
+
+    def _check(self) -> None:
+        """Hold every CA on disk against its declaration, before anything is made by a file that contradicts them."""
         undeclared = set(self.files.names()) - {declared.name for declared in self.declared}
         if undeclared:
             raise ConfigurationError(
                 f"The hierarchy file does not declare the CA {min(undeclared)}, which is on disk and may have "
                 "certificates in use; declare it again."
             )
-        return Authorities(self._load(declared) for declared in self.declared)
+        for declared in self.declared:
+            certificate = self.files.certificate(declared.name)
+            problems = list(self._contradictions(declared, certificate)) if certificate else []
+            if problems:
+                raise ConfigurationError(
+                    f"The hierarchy file contradicts the CA {declared.name} on disk: {'; '.join(problems)}. "
+                    "An existing CA is never made again; restore the file, or give the new CA another name."
+                )
+
+    def _contradictions(self, declared: DeclaredAuthority, certificate: x509.Certificate) -> Iterator[str]:
+        issuer = self.files.certificate(declared.issuer) if declared.issuer else None
+        if declared.issuer and issuer is None:
+            yield f"it is signed by {declared.issuer}, which is not there"
+        else:
+            yield from declared.contradictions(certificate, issuer)
 
     def _load(self, declared: DeclaredAuthority) -> CertificateAuthority:
         chain = self._chain(declared)
-        problems = list(declared.contradictions(chain[0], chain[1] if declared.issuer else None))
-        if problems:
-            raise ConfigurationError(
-                f"The hierarchy file contradicts the CA {declared.name} on disk: {'; '.join(problems)}. "
-                "An existing CA is never made again; restore the file, or give the new CA another name."
-            )
         key = self.files.key(declared.name)
         check_key(declared.name, key, chain[0])
         return CertificateAuthority(declared.name, chain, self.signing_key(key), declared.signs_end_entities)

@@ -5,7 +5,7 @@ from app.bootstrap import open_services
 from app.errors import ConfigurationError
 from app.pki.certificate_authority import fingerprint
 from tests.builders import HIERARCHY, profiles_directory
-from tests.conftest import settings_for
+from tests.conftest import Installation, settings_for
 
 
 @pytest.fixture
@@ -147,3 +147,14 @@ def test_only_a_command_that_may_create_does(tmp_path):
     with pytest.raises(ConfigurationError, match="midca init"):
         open_services(settings_for(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_contradicts_what_is_on_disk_makes_nothing(tmp_path):
+    """A flat CA under the tiered file: making the root first would leave a CA that no file describes."""
+    profiles_directory(tmp_path / "profiles", hierarchy="hierarchy: flat\n" + HIERARCHY)
+    flat = Installation(tmp_path)
+    flat.services.database.close()
+    profiles_directory(tmp_path / "profiles")
+    with pytest.raises(ConfigurationError, match="signed by IOTrootCA, which is not there"):
+        flat.open()
+    assert [path.name for path in (flat.settings.authority_files / "keys").iterdir()] == ["IOTmidCA.pem"]

@@ -61,7 +61,7 @@ class Readiness:
 
     def _crl(self) -> str | None:
         for authority in self.authorities:
-            self.revocation_lists.latest(authority)
+            self.revocation_lists.check_fresh(authority)
         return None
 
     def _disk(self) -> str | None:

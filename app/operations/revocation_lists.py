@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from app.store.audit_log import AuditLog
     from app.store.certificates import CertificateStore
     from app.store.database import Database
-    from app.store.revocation_lists import RevocationListStore, StoredList
+    from app.store.revocation_lists import ListDates, RevocationListStore, StoredList
 
 _log = logging.getLogger("midca")
+_List = TypeVar("_List", bound="ListDates")
 _TICK: Final = 1.0  # seconds between two looks; what was revoked in between goes into one list
 _BACKDATED: Final = timedelta(minutes=10)  # as certificates are: clocks run late
 
@@ -53,9 +54,15 @@ class RevocationLists:
     validity: timedelta
     lock: Path
 
+    def check_fresh(self, authority: CertificateAuthority) -> None:
+        """Raise :class:`Unavailable` when the CA has no list, or one that has run out."""
+        self._fresh(authority, self.store.dates(authority.name))
+
     def latest(self, authority: CertificateAuthority) -> StoredList:
         """Return the newest list; raise :class:`Unavailable` rather than hand out one that has run out."""
-        stored = self.store.latest(authority.name)
+        return self._fresh(authority, self.store.latest(authority.name))
+
+    def _fresh(self, authority: CertificateAuthority, stored: _List | None) -> _List:
         if stored is None:
             raise Unavailable(f"CA {authority.name} has no CRL yet.")
         if stored.next_update <= self.now():
@@ -64,7 +71,7 @@ class RevocationLists:
 
     def age(self, authority: CertificateAuthority) -> timedelta:
         """Return how long ago the newest list was issued; the greatest time there is when there is none."""
-        stored = self.store.latest(authority.name)
+        stored = self.store.dates(authority.name)
         return self.now() - (stored.this_update + _BACKDATED) if stored else timedelta.max
 
     def issue(
@@ -107,7 +114,7 @@ class RevocationLists:
         return thread
 
     def _due(self, authority: CertificateAuthority) -> bool:
-        latest = self.store.latest(authority.name)
+        latest = self.store.dates(authority.name)
         if latest is None or latest.revision < self.store.revision(authority.name):
             return True
         return self.now() >= latest.this_update + (latest.next_update - latest.this_update) / 2
@@ -124,7 +131,7 @@ class RevocationLists:
         """Sign and store a list; None, and nothing stored as issued, when its base64 ends on a full line."""
         now = self.now().replace(microsecond=0)
         updates = (now - _BACKDATED, now + self.validity)
-        previous = self.store.latest(authority.name)
+        previous = self.store.dates(authority.name)
         # The revision is read first: a revocation that comes in between is shown already, and leads to one more list.
         revision = self.store.revision(authority.name)
         # One that has ended stays until it was on a list issued after its end (RFC 5280 section 3.3).

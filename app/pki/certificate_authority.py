@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from app.errors import SigningUnavailable
 from app.pki.distinguished_name import ca_id, to_string
-from app.pki.write_ahead_key import write_ahead_key
+from app.pki.write_ahead_key import hash_for, write_ahead_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,8 +216,7 @@ def _sign(
     template: CertificateTemplate,
     record: Callable[[bytes], None],
 ) -> x509.Certificate:
-    hashed = isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-    return builder.sign(write_ahead_key(key, record), template.hash_algorithm if hashed else None)
+    return builder.sign(write_ahead_key(key, record), hash_for(key, template.hash_algorithm))
 
 
 def _raw_signature(key: CertificateIssuerPrivateKeyTypes, tbs: bytes, algorithm: hashes.HashAlgorithm | None) -> bytes:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from app.pki.revocation import RevocationReason
-from app.pki.write_ahead_key import write_ahead_key
+from app.pki.write_ahead_key import hash_for, write_ahead_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,8 +76,7 @@ def sign_revocation_list(
     builder = builder.add_extension(_identifier(authority, long=template.long_identifier), critical=False)
     builder = builder.add_extension(x509.CRLNumber(template.number), critical=False)
     key = authority.signing_key()
-    hashed = isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-    return builder.sign(write_ahead_key(key, record), hashes.SHA256() if hashed else None)
+    return builder.sign(write_ahead_key(key, record), hash_for(key, hashes.SHA256()))
 
 
 def ends_on_a_full_line(der: bytes) -> bool:

@@ -7,7 +7,7 @@ the TBSCertificate (or TBSCertList, or OCSP ResponseData). So the one moment bet
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
+_Hash = TypeVar("_Hash")
 _ABSTRACT_KEYS = (
     rsa.RSAPrivateKey,
     ec.EllipticCurvePrivateKey,
@@ -64,6 +65,11 @@ def _concrete(abstract: type) -> type:
 
 
 _CONCRETE = {abstract: _concrete(abstract) for abstract in _ABSTRACT_KEYS}
+
+
+def hash_for(key: CertificateIssuerPrivateKeyTypes, algorithm: _Hash) -> _Hash | None:
+    """Return what a builder's ``sign`` wants beside ``key``: None where the hash is part of the key's algorithm."""
+    return algorithm if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
 
 
 def write_ahead_key(key: CertificateIssuerPrivateKeyTypes, record: Callable[[bytes], None]) -> Any:

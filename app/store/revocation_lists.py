@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
-    from app.store.database import Database
+    from app.store.database import Database, Row
 
 _PENDING, _ISSUED = "pending", "issued"
 
 
 @dataclass(frozen=True)
-class StoredList:
-    """The newest list of a CA. ``revision`` tells which revocations it shows."""
+class ListDates:
+    """What the newest list of a CA is, without its bytes. ``revision`` tells which revocations it shows."""
 
     number: int
     revision: int
     this_update: datetime
     next_update: datetime
+
+
+@dataclass(frozen=True)
+class StoredList(ListDates):
+    """The same with the list itself, as DER."""
+
     crl: bytes = field(repr=False)
 
 
@@ -33,22 +39,25 @@ class RevocationListStore:
         """Take the database to read and write."""
         self._database = database
 
-    def latest(self, ca_name: str) -> StoredList | None:
-        """Return the newest issued list."""
+    def dates(self, ca_name: str) -> ListDates | None:
+        """Return what is known of the newest issued list; it is looked at every second, and a list may be large."""
         row = self._database.row(
-            "SELECT * FROM revocation_lists WHERE ca_name = :ca AND state = :issued ORDER BY number DESC LIMIT 1",
+            "SELECT number, revision, this_update, next_update FROM revocation_lists "
+            "WHERE ca_name = :ca AND state = :issued ORDER BY number DESC LIMIT 1",
             ca=ca_name,
             issued=_ISSUED,
         )
-        if row is None:
-            return None
-        return StoredList(
-            row["number"],
-            row["revision"],
-            from_text(row["this_update"]),
-            from_text(row["next_update"]),
-            base64.b64decode(row["crl"]),
+        return ListDates(**_read(row)) if row else None
+
+    def latest(self, ca_name: str) -> StoredList | None:
+        """Return the newest issued list."""
+        row = self._database.row(
+            "SELECT number, revision, this_update, next_update, crl FROM revocation_lists "
+            "WHERE ca_name = :ca AND state = :issued ORDER BY number DESC LIMIT 1",
+            ca=ca_name,
+            issued=_ISSUED,
         )
+        return StoredList(**_read(row) | {"crl": base64.b64decode(row["crl"])}) if row else None
 
     def highest_number(self, ca_name: str) -> int:
         """Return the highest number ever taken, or 0."""
@@ -92,3 +101,7 @@ class RevocationListStore:
             ca=ca_name,
             number=number,
         )
+
+
+def _read(row: Row) -> Row:
+    return row | {"this_update": from_text(row["this_update"]), "next_update": from_text(row["next_update"])}

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import threading
 
@@ -138,3 +139,40 @@ def test_broken_constraint_is_a_failure_of_the_store_and_leaves_nothing(database
     with pytest.raises(StoreUnavailable, match="UNIQUE"):
         write_twice()
     assert count(database) == 1
+
+
+def test_a_waiting_writer_is_not_overtaken_by_readers_that_come_later(database):
+    order = []
+
+    def write():
+        with database.transaction():
+            order.append("writer")
+        database.close()
+
+    def read():
+        database.rows("SELECT 1")
+        order.append("reader")
+        database.close()
+
+    database.rows("SELECT 1")  # the lock files are there
+    lock, gate = (database.path.with_name(f"{database.path.name}.{suffix}").open() for suffix in ("lock", "gate"))
+    writer, reader = threading.Thread(target=write), threading.Thread(target=read)
+    with lock, gate:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # a reader that is at it
+        writer.start()
+        _wait_until_somebody_holds(gate)
+        reader.start()
+        reader.join(0.2)
+        assert order == []
+    writer.join()
+    reader.join()
+    assert order == ["writer", "reader"]
+
+
+def _wait_until_somebody_holds(file) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        fcntl.flock(file, fcntl.LOCK_UN)

@@ -16,6 +16,7 @@ from app.errors import Refusal, Unavailable
 from app.files.protected import exclusive, exclusive_if_free
 from app.pki.certificate_authority import CertificateAuthority
 from app.pki.revocation_list import (
+    Padding,
     RevocationListTemplate,
     RevokedEntry,
     ends_on_a_full_line,
@@ -120,17 +121,8 @@ class RevocationLists:
         return self.now() >= latest.this_update + (latest.next_update - latest.this_update) / 2
 
     def _issue(self, authority: CertificateAuthority, actor: Actor) -> StoredList:
-        stored = self._sign(authority, actor, long_identifier=False) or self._sign(
-            authority, actor, long_identifier=True
-        )
-        if stored is None:
-            raise Unavailable(f"CA {authority.name} could make no CRL that old clients can read.")
-        return stored
-
-    def _sign(self, authority: CertificateAuthority, actor: Actor, *, long_identifier: bool) -> StoredList | None:
-        """Sign and store a list; None, and nothing stored as issued, when its base64 ends on a full line."""
         now = self.now().replace(microsecond=0)
-        updates = (now - _BACKDATED, now + self.validity)
+        authority.check_validity(now)
         previous = self.store.dates(authority.name)
         # The revision is read first: a revocation that comes in between is shown already, and leads to one more list.
         revision = self.store.revision(authority.name)
@@ -140,23 +132,33 @@ class RevocationLists:
             RevokedEntry(int(serial, 16), revoked_at, reason)
             for serial, revoked_at, reason in self.certificates.revoked(authority.name, ended_before=shown_since)
         ]
-        number = max(self.store.highest_number(authority.name) + 1, int(now.timestamp()))
-        template = RevocationListTemplate(number, *updates, entries, long_identifier=long_identifier)
+        for padding in Padding:
+            number = max(self.store.highest_number(authority.name) + 1, int(now.timestamp()))
+            template = RevocationListTemplate(number, now - _BACKDATED, now + self.validity, entries, padding)
+            der = self._sign(authority, template, revision, actor)
+            if not ends_on_a_full_line(der):
+                break
+        else:
+            # A list that two old clients cannot read is better than none, which every client reads as "refuse all".
+            _log.warning("CRL %s of CA %s ends on a full line of base64", number, authority.name)
+        with self.database.transaction():
+            self.store.mark_issued(authority.name, number, der)
+            self._audit("crl.issued", authority, actor, number=number, entries=len(entries))
+        return self.latest(authority)
+
+    def _sign(
+        self, authority: CertificateAuthority, template: RevocationListTemplate, revision: int, actor: Actor
+    ) -> bytes:
+        """Record a list and sign it; return its DER."""
 
         def record(tbs: bytes) -> None:
             with self.database.transaction():
                 tbs_sha256 = hashlib.sha256(tbs).hexdigest()
-                self.store.add_pending(authority.name, number, revision, tbs_sha256, updates)
-                self._audit("crl.pending", authority, actor, number=number, tbs_sha256=tbs_sha256)
+                updates = (template.this_update, template.next_update)
+                self.store.add_pending(authority.name, template.number, revision, tbs_sha256, updates)
+                self._audit("crl.pending", authority, actor, number=template.number, tbs_sha256=tbs_sha256)
 
-        authority.check_validity(now)
-        der = sign_revocation_list(authority, template, record).public_bytes(Encoding.DER)
-        if ends_on_a_full_line(der):
-            return None
-        with self.database.transaction():
-            self.store.mark_issued(authority.name, number, der)
-            self._audit("crl.issued", authority, actor, number=number, entries=len(entries))
-        return self.store.latest(authority.name)
+        return sign_revocation_list(authority, template, record).public_bytes(Encoding.DER)
 
     def _audit(self, action: str, authority: CertificateAuthority, actor: Actor, **details: object) -> None:
         entry = {**actor.as_entry(), "action": action, "object": authority.name, "ca": authority.name, "result": "ok"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -30,6 +31,14 @@ _FLAGS: Final = {
 _OCTETS_A_LINE: Final = 48  # 64 columns of base64
 
 
+class Padding(Enum):
+    """Ways to say the same in another number of octets, see :func:`ends_on_a_full_line`."""
+
+    NONE = "the key identifier alone"
+    LONG_IDENTIFIER = "issuer and serial in the authority key identifier beside the key's (RFC 5280 section 5.2.1)"
+    ISSUER_ALTERNATIVE_NAME = "the CA's name again as an alternative name (RFC 5280 section 5.2.2)"
+
+
 @dataclass(frozen=True)
 class RevokedEntry:
     """One certificate of a list."""
@@ -48,17 +57,13 @@ class RevokedEntry:
 
 @dataclass(frozen=True)
 class RevocationListTemplate:
-    """All that a full list says. ``number`` is the CRL number (RFC 5280 section 5.2.3).
-
-    ``long_identifier`` writes issuer and serial into the authority key identifier beside the key's: the way to another
-    length, see :func:`ends_on_a_full_line`.
-    """
+    """All that a full list says. ``number`` is the CRL number (RFC 5280 section 5.2.3)."""
 
     number: int
     this_update: datetime
     next_update: datetime
     entries: Iterable[RevokedEntry]
-    long_identifier: bool = False
+    padding: Padding = Padding.NONE
 
 
 def sign_revocation_list(
@@ -73,8 +78,11 @@ def sign_revocation_list(
         # One list at once: adding one by one copies all that came before.
         revoked_certificates=[entry.encoded() for entry in template.entries],
     )
-    builder = builder.add_extension(_identifier(authority, long=template.long_identifier), critical=False)
+    builder = builder.add_extension(_identifier(authority, template.padding), critical=False)
     builder = builder.add_extension(x509.CRLNumber(template.number), critical=False)
+    if template.padding is Padding.ISSUER_ALTERNATIVE_NAME:
+        names = [x509.DirectoryName(authority.certificate.subject)]
+        builder = builder.add_extension(x509.IssuerAlternativeName(names), critical=False)
     key = authority.signing_key()
     return builder.sign(write_ahead_key(key, record), hash_for(key, hashes.SHA256()))
 
@@ -88,10 +96,10 @@ def ends_on_a_full_line(der: bytes) -> bool:
     return -len(der) % _OCTETS_A_LINE in {0, 1, 2}
 
 
-def _identifier(authority: CertificateAuthority, *, long: bool) -> x509.AuthorityKeyIdentifier:
+def _identifier(authority: CertificateAuthority, padding: Padding) -> x509.AuthorityKeyIdentifier:
     certificate = authority.certificate
     key_identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    if not long:
+    if padding is not Padding.LONG_IDENTIFIER:
         return x509.AuthorityKeyIdentifier(key_identifier, None, None)
     return x509.AuthorityKeyIdentifier(
         key_identifier, [x509.DirectoryName(certificate.issuer)], certificate.serial_number

@@ -6,8 +6,9 @@ from cryptography import x509
 
 from app.errors import Unavailable
 from app.files.protected import exclusive
+from app.operations import revocation_lists
 from app.pki.revocation import RevocationReason
-from app.pki.revocation_list import ends_on_a_full_line
+from app.pki.revocation_list import Padding, ends_on_a_full_line
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR, Installation
 
@@ -135,6 +136,38 @@ def test_base64_never_fills_its_last_line(installation, lists, mid):
         identifier = parsed(stored).extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
         padded += identifier.authority_cert_issuer is not None
     assert padded > 0
+
+
+def test_a_list_that_no_padding_helps_is_better_than_none(installation, lists, mid, monkeypatch):
+    monkeypatch.setattr(revocation_lists, "ends_on_a_full_line", lambda _der: True)
+    assert parsed(lists.issue(mid, ACTOR)).is_signature_valid(mid.certificate.public_key())
+
+
+def test_a_revocation_between_two_attempts_does_not_change_what_is_padded(installation, lists, mid, monkeypatch):
+    """The second attempt must be the same list in another length; with one entry more its length is anyone's guess."""
+    first, second = (issue_certificate(installation, name, number) for number, name in enumerate(("one", "two")))
+    revoke(installation, first, RevocationReason.UNSPECIFIED)
+    tried = []
+
+    def full_at_first(der: bytes) -> bool:
+        tried.append(x509.load_der_x509_crl(der))
+        if len(tried) == 1:
+            revoke(installation, second, RevocationReason.UNSPECIFIED)
+        return len(tried) == 1
+
+    monkeypatch.setattr(revocation_lists, "ends_on_a_full_line", full_at_first)
+    lists.issue(mid, ACTOR)
+    assert [len(crl) for crl in tried] == [1, 1]
+    assert lists.issue_due(ACTOR) == 1
+    assert len(parsed(lists.latest(mid))) == 2
+
+
+def test_every_padding_verifies_and_has_a_length_of_its_own(lists, mid, monkeypatch):
+    tried = []
+    monkeypatch.setattr(revocation_lists, "ends_on_a_full_line", lambda der: not tried.append(der))
+    lists.issue(mid, ACTOR)
+    assert all(x509.load_der_x509_crl(der).is_signature_valid(mid.certificate.public_key()) for der in tried)
+    assert len({len(der) for der in tried}) == len(Padding)
 
 
 def test_nobody_else_issues_while_one_process_does(installation, lists):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from app.frontends.admin_cli.context import json_option, operator, print_fields,
 from app.operations.revocation import canonical_serial
 from app.pki.certificate_authority import fingerprint
 from app.pki.revocation import RevocationReason
+from app.store.certificate_search import CertificateSearch, Condition
 from app.store.certificates import StoredCertificate
 
 
@@ -21,16 +23,51 @@ def cert() -> None:
     """Look at certificates, and revoke them."""
 
 
+_limit = click.option("--limit", type=click.IntRange(1, 10000), default=100, show_default=True)
+
+
 @cert.command("list")
 @click.option("--entity", help="Only those of this end entity.")
-@click.option("--limit", type=click.IntRange(1, 10000), default=100, show_default=True)
+@_limit
 @json_option
 @refusals_fail
 def list_certificates(entity: str | None, limit: int, *, as_json: bool) -> None:
     """List certificates, newest first."""
-    store = services().certificates
-    found = store.newest(limit) if entity is None else store.of_user(entity)[::-1][:limit]
-    print_rows([_described(certificate) for certificate in found], as_json=as_json)
+    _print_found(CertificateSearch(entity=entity), limit, as_json=as_json)
+
+
+@cert.command()
+@click.option("--serial", help="How the serial begins, in hex.")
+@click.option("--entity", help="The end entity.")
+@click.option("--subject", help="Any part of the subject.")
+@click.option("--ca", help="The CA that issued it.")
+@click.option("--state", type=click.Choice([str(condition) for condition in Condition]))
+@click.option("--ends-within", type=click.IntRange(0, 36525), metavar="DAYS", help="Ends within so many days.")
+@_limit
+@json_option
+@refusals_fail
+def find(
+    *,
+    serial: str | None,
+    entity: str | None,
+    subject: str | None,
+    ca: str | None,
+    state: str | None,
+    ends_within: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Find certificates by what is known of them, newest first."""
+    opened = services()
+    search = CertificateSearch(
+        serial=serial and serial.replace(":", "").upper().lstrip("0"),
+        entity=entity,
+        subject=subject,
+        ca_name=opened.authorities.named(ca).name if ca else None,
+        condition=Condition(state) if state else None,
+        ends_before=None if ends_within is None else opened.revocation.now() + timedelta(days=ends_within),
+    )
+    _print_found(search, limit, as_json=as_json)
 
 
 @cert.command()
@@ -81,6 +118,12 @@ def release(serial: str, ca: str) -> None:
     """Release the certificate SERIAL from its hold."""
     _change(serial, ca, RevocationReason.NOTREVOKED)
     click.echo(f"{serial} is good again; the next CRL does not show it.")
+
+
+def _print_found(search: CertificateSearch, limit: int, *, as_json: bool) -> None:
+    opened = services()
+    found = search.run(opened.database, opened.revocation.now(), limit)
+    print_rows([_described(certificate) for certificate in found], as_json=as_json)
 
 
 def _change(serial: str, ca: str, reason: RevocationReason) -> None:

@@ -1,0 +1,82 @@
+"""Finds certificates by what an operator knows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from app.store.certificates import StoredCertificate, from_row
+from app.store.times import to_text
+
+if TYPE_CHECKING:
+    from app.store.database import Database
+
+
+class Condition(StrEnum):
+    """What has become of a certificate."""
+
+    GOOD = "good"
+    HELD = "held"
+    REVOKED = "revoked"
+    ENDED = "ended"
+    PENDING = "pending"
+
+
+_CONDITIONS: Final = {
+    Condition.GOOD: "state = 'issued' AND revocation_reason = -1 AND not_after >= :now",
+    Condition.HELD: "revocation_reason = 6 AND not_after >= :now",
+    Condition.REVOKED: "revocation_reason >= 0 AND revocation_reason <> 6",
+    Condition.ENDED: "not_after < :now",
+    Condition.PENDING: "state = 'pending'",
+}
+_FIELDS: Final = {
+    "serial": "serial LIKE :serial ESCAPE '!'",
+    "entity": "username = :entity",
+    "subject": "lower(subject_dn) LIKE :subject ESCAPE '!'",
+    "ca_name": "ca_name = :ca_name",
+    "ends_before": "not_after < :ends_before AND not_after >= :now",
+}
+
+
+@dataclass(frozen=True)
+class CertificateSearch:
+    """What is looked for; None means anything. ``serial``: how it begins, in upper-case hex; ``subject``: any part."""
+
+    serial: str | None = None
+    entity: str | None = None
+    subject: str | None = None
+    ca_name: str | None = None
+    condition: Condition | None = None
+    ends_before: datetime | None = None
+
+    def run(self, database: Database, now: datetime, limit: int) -> list[StoredCertificate]:
+        """Return the newest certificates that fit, newest first."""
+        parameters = {
+            "serial": _pattern(self.serial, after="%"),
+            "entity": self.entity,
+            "subject": _pattern(self.subject and self.subject.lower(), before="%", after="%"),
+            "ca_name": self.ca_name,
+            "ends_before": to_text(self.ends_before) if self.ends_before else None,
+        }
+        conditions = ["1 = 1", *(_FIELDS[name] for name, value in parameters.items() if value is not None)]
+        if self.condition is not None:
+            conditions.append(_CONDITIONS[self.condition])
+        rows = database.rows(
+            f"SELECT * FROM certificates WHERE {' AND '.join(conditions)} "  # noqa: S608 # nosec B608 -- from above
+            "ORDER BY created_at DESC LIMIT :limit",
+            **parameters,
+            now=to_text(now),
+            limit=limit,
+        )
+        return [from_row(row) for row in rows]
+
+
+def _pattern(text: str | None, *, before: str = "", after: str = "") -> str | None:
+    """Return a LIKE pattern that takes the text as it is."""
+    if text is None:
+        return None
+    for special in "!%_":
+        text = text.replace(special, f"!{special}")
+    return f"{before}{text}{after}"

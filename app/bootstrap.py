@@ -22,6 +22,8 @@ from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
 from app.operations.hierarchy import Hierarchy
 from app.operations.issuance import Issuance
+from app.operations.list_contents import ListContents
+from app.operations.list_signing import ListSigning
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
 from app.operations.revocation import Revocation
@@ -99,19 +101,28 @@ def _open(
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
         _check_remembered(settings, certificates)
-        hierarchy = Hierarchy(declared, files, signing, now, new_serial, signing_key)
+        hierarchy = Hierarchy(
+            declared,
+            files,
+            signing,
+            now,
+            new_serial,
+            signing_key,
+            settings.public_urls,
+            delta_lists=settings.delta_crl_validity is not None,
+        )
         created = hierarchy.create_missing() if create else []
         authorities = hierarchy.load()
 
         enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
+        list_store = RevocationListStore(database)
         lists = RevocationLists(
-            database,
-            RevocationListStore(database),
+            list_store,
             certificates,
-            audit,
+            ListContents(list_store, certificates, now, settings.crl_validity, settings.delta_crl_validity),
+            ListSigning(database, list_store, audit, now),
             authorities,
             now,
-            settings.crl_validity,
             settings.data / ".crl.lock",
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)

@@ -62,6 +62,10 @@ class UnknownCertificate(NotFound):
     """No certificate was found."""
 
 
+class NoSuchList(NotFound):
+    """No revocation list of that scope or kind is issued."""
+
+
 class UnknownToken(NotFound):
     """No access token goes by that name."""
 

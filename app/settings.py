@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from app.errors import ConfigurationError
 from app.files.secrets import SecretSource
@@ -24,6 +26,7 @@ def shipped(name: str) -> Path:
 
 
 _MAX_DIGITS: Final = 9
+_URL: Final = re.compile(r"[A-Za-z0-9._~:/\[\]%-]{1,255}", re.ASCII)
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
@@ -47,6 +50,10 @@ DESCRIPTIONS: Final = {
     "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
     "MIDCA_CRL_HOURS": "Hours a revocation list is good; a new one is issued at half of that, and within seconds of a "
     "revocation. Default `168`. A broker that holds one past its end refuses every device.",
+    "MIDCA_DELTA_CRL_HOURS": "Hours a delta CRL is good; `0` (default): none are issued. mosquitto reads none.",
+    "MIDCA_PUBLIC_URL": "Where the world reaches this server, such as `http://ca.example.org:5583`; new certificates "
+    "then say where their CRL, their issuer and the OCSP responder are. Several, separated by commas: new certificates "
+    "name the first, CRLs answer to all; keep an old one while certificates name it. Default: none.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
 }
@@ -70,6 +77,8 @@ class Settings:
     retry_window: timedelta
     reenrol: bool
     crl_validity: timedelta
+    delta_crl_validity: timedelta | None
+    public_urls: tuple[str, ...]
     key_passphrase: SecretSource
     pepper: SecretSource
 
@@ -98,6 +107,8 @@ class Settings:
             retry_window=timedelta(seconds=_number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
             reenrol=_choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
             crl_validity=timedelta(hours=_number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
+            delta_crl_validity=timedelta(hours=_number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
+            public_urls=_urls(environment),
             key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
             pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
         )
@@ -138,6 +149,23 @@ def _networks(environment: Mapping[str, str]) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(text) for text in texts if text)
     except ValueError as error:
         raise ConfigurationError(f"MIDCA_TRUSTED_NETWORKS: {error}.") from error
+
+
+def _urls(environment: Mapping[str, str]) -> tuple[str, ...]:
+    texts = [text.strip().rstrip("/") for text in environment.get("MIDCA_PUBLIC_URL", "").split(",")]
+    return tuple(_checked_url(text) for text in texts if text)
+
+
+def _checked_url(text: str) -> str:
+    """Return a URL that can be continued by a path; it goes into certificates, so it is held to RFC 3986."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not _URL.fullmatch(text) or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigurationError(f"MIDCA_PUBLIC_URL must be URLs like http://ca.example.org:5583, not {text[:80]!r}.")
+    return text
 
 
 def _secret(environment: Mapping[str, str], credential: str, setting: str, data: Path, default: str) -> SecretSource:

@@ -33,6 +33,7 @@ EXPECTED_STATUSES = {
     "UnknownProfile": 404,
     "UnknownEndEntity": 404,
     "UnknownCertificate": 404,
+    "NoSuchList": 404,
     "UnknownToken": 404,
     "EnrolmentRefused": 400,
     "WrongPassword": 400,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _MAX_DAYS: Final = 36525
+_MAX_PARTITIONS: Final = 256
 
 
 class _Dn(fields.Field["x509.Name"]):
@@ -38,6 +39,7 @@ class _AuthoritySchema(Schema):
     keytype = fields.Str(load_default="RSA", validate=validate.OneOf(KEY_TYPES))
     keysize = fields.Int(load_default=4096, strict=True, validate=validate.Range(2048, 8192))
     pathlen = fields.Int(load_default=None, allow_none=True, strict=True, validate=validate.Range(0, 9))
+    crl_partitions = fields.Int(load_default=0, strict=True, validate=validate.Range(0, _MAX_PARTITIONS))
     end_entities = fields.Bool(load_default=True)
     subca = fields.List(fields.Nested(lambda: _AuthoritySchema()), load_default=list)  # noqa: PLW0108 -- recursive
 
@@ -82,6 +84,7 @@ def _flatten(data: dict[str, Any], issuer: str | None, sha256: str, *, flat: boo
         signs_end_entities=data["end_entities"],
         issuer=None if flat else issuer,
         sha256=sha256,
+        crl_partitions=data["crl_partitions"],
     )
     below = [inner for sub in data["subca"] for inner in _flatten(sub, authority.name, sha256, flat=flat)]
     return below if flat and not authority.signs_end_entities else [authority, *below]

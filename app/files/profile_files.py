@@ -13,6 +13,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from app.errors import ConfigurationError
 from app.files.yaml_file import load
 from app.pki.certificate_profile import CertificateProfile
+from app.pki.certificate_template import Pointer
+from app.pki.pointers_rule import PointersRule
 from app.pki.profile_rules import (
     AlternativeNamesRule,
     BasicConstraintsRule,
@@ -104,6 +106,13 @@ class _ProfileSchema(Schema):
     key_usage = fields.Nested(_KeyUsageSchema, required=True)
     extended_key_usage = fields.List(fields.Str(validate=validate.OneOf(_USAGES)), load_default=list)
     basic_constraints = fields.Nested(_BasicConstraintsSchema, required=True)
+    crl_distribution_points = fields.Bool(load_default=True)
+    freshest_crl = fields.Bool(load_default=True)
+    authority_information = fields.List(
+        fields.Str(validate=validate.OneOf([Pointer.CA_ISSUERS, Pointer.OCSP])),
+        load_default=lambda: [Pointer.CA_ISSUERS, Pointer.OCSP],
+    )
+    single_active_certificate = fields.Bool(load_default=False)
     cas = _Cas(required=True)
 
 
@@ -132,7 +141,18 @@ def load_profile(path: Path) -> CertificateProfile:
         basic_constraints=BasicConstraintsRule(ca=False, critical=data["basic_constraints"]["critical"]),
         validity=ValidityRule(timedelta(days=data["validity"]), timedelta(minutes=data["backdate"])),
         hash_algorithm=_HASHES[data["signature_hash"]],
+        pointers=PointersRule(_pointers(data)),
+        single_active_certificate=data["single_active_certificate"],
     )
+
+
+def _pointers(data: dict[str, Any]) -> frozenset[Pointer]:
+    wanted = {Pointer(name) for name in data["authority_information"]}
+    if data["crl_distribution_points"]:
+        wanted.add(Pointer.CRL)
+    if data["freshest_crl"]:
+        wanted.add(Pointer.FRESHEST_CRL)
+    return frozenset(wanted)
 
 
 def load_profiles(directory: Path) -> dict[str, CertificateProfile]:

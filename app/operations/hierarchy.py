@@ -14,6 +14,8 @@ from app.operations.actor import SYSTEM
 from app.operations.authorities import Authorities
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.certificate_authority import CertificateAuthority, self_signed
+from app.pki.certificate_template import Particulars
+from app.pki.distribution_points import DistributionPoints
 from app.store.certificates import CertificateType
 
 if TYPE_CHECKING:
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Holds what is declared against what is on disk. ``signing_key`` may wrap each key before it is used."""
+    """Holds what is declared against what is on disk. ``signing_key`` may wrap each key before it is used.
+
+    ``public_urls`` are where the world reaches this server, none when certificates shall name no URL; ``delta_lists``
+    tells whether there are delta lists to point at.
+    """
 
     declared: Sequence[DeclaredAuthority]
     files: AuthorityFiles
@@ -34,6 +40,8 @@ class Hierarchy:
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
     signing_key: Callable[[CertificateIssuerPrivateKeyTypes], CertificateIssuerPrivateKeyTypes]
+    public_urls: tuple[str, ...] = ()
+    delta_lists: bool = False
 
     def create_missing(self) -> list[str]:
         """Make every declared CA that has no certificate yet, issuers first; return their names.
@@ -84,7 +92,14 @@ class Hierarchy:
         chain = self._chain(declared)
         key = self.files.key(declared.name)
         check_key(declared.name, key, chain[0])
-        return CertificateAuthority(declared.name, chain, self.signing_key(key), declared.signs_end_entities)
+        return CertificateAuthority(
+            declared.name, chain, self.signing_key(key), declared.signs_end_entities, self._points(declared)
+        )
+
+    def _points(self, declared: DeclaredAuthority) -> DistributionPoints | None:
+        if not self.public_urls:
+            return None
+        return DistributionPoints(declared.name, self.public_urls, declared.crl_partitions, self.delta_lists)
 
     def _chain(self, declared: DeclaredAuthority) -> tuple[x509.Certificate, ...]:
         certificate = self.files.certificate(declared.name)
@@ -112,15 +127,16 @@ class Hierarchy:
         if declared.issuer is None:
             not_before = now.replace(microsecond=0) - template.backdated
             subject = Subject(declared.name, CertificateType.ROOT_CA)
-            dates = (not_before, not_before + template.validity)
-            row = self.signing.pending_row(declared.name, template, serial, dates, subject)
+            particulars = Particulars(serial, not_before, not_before + template.validity)
+            row = self.signing.pending_row(declared.name, template, particulars, subject)
             record = self.signing.recorder(row, lambda: None, SYSTEM)
             certificate = self_signed(template, key, serial=serial, not_before=not_before, record=record)
             self.signing.store_signed(declared.name, certificate, SYSTEM)
             return certificate
         issuer = self._load(next(other for other in self.declared if other.name == declared.issuer))
         subject = Subject(declared.name, CertificateType.SUB_CA)
-        row = self.signing.pending_row(issuer.name, template, serial, issuer.dates(template, now), subject)
+        particulars = issuer.particulars(template, serial=serial, now=now)
+        row = self.signing.pending_row(issuer.name, template, particulars, subject)
         record = self.signing.recorder(row, lambda: None, SYSTEM)
         certificate = issuer.sign(template, serial=serial, now=now, record=record)
         self.signing.store_signed(issuer.name, certificate, SYSTEM)

@@ -133,7 +133,8 @@ class Issuance:
             self.enrolment.reset(username)
 
         subject = Subject(username, CertificateType.END_ENTITY, request.sha256)
-        row = self.signing.pending_row(authority.name, template, serial, authority.dates(template, now), subject)
+        particulars = authority.particulars(template, serial=serial, now=now)
+        row = self.signing.pending_row(authority.name, template, particulars, subject)
         record = self.signing.recorder(row, claim, actor)
         certificate = authority.sign(template, serial=serial, now=now, record=record)
         return self.signing.store_signed(authority.name, certificate, actor)

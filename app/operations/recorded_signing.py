@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
-    from app.pki.certificate_template import CertificateTemplate
+    from app.pki.certificate_template import CertificateTemplate, Particulars
     from app.store.audit_log import AuditLog
     from app.store.certificates import CertificateStore
     from app.store.database import Database
@@ -73,19 +73,14 @@ class RecordedSigning:
         return record
 
     def pending_row(
-        self,
-        ca_name: str,
-        template: CertificateTemplate,
-        serial: int,
-        dates: tuple[datetime, datetime],
-        subject: Subject,
+        self, ca_name: str, template: CertificateTemplate, particulars: Particulars, subject: Subject
     ) -> Callable[[bytes], StoredCertificate]:
         """Return what makes the pending row of a template once its to-be-signed bytes are known."""
 
         def row(tbs: bytes) -> StoredCertificate:
             return StoredCertificate(
                 ca_name=ca_name,
-                serial=serial_hex(serial),
+                serial=serial_hex(particulars.serial),
                 certificate_type=subject.certificate_type,
                 username=subject.username,
                 subject_dn=to_string(template.subject),
@@ -95,9 +90,11 @@ class RecordedSigning:
                 public_key_sha256=public_key_sha256_of(template.public_key),
                 certificate_profile=template.profile,
                 profile_sha256=template.profile_sha256,
-                not_before=dates[0],
-                not_after=dates[1],
+                not_before=particulars.not_before,
+                not_after=particulars.not_after,
                 created_at=self.now(),
+                crl_partition=particulars.crl_partition,
+                supersedes=template.supersedes,
             )
 
         return row
@@ -114,6 +111,8 @@ class RecordedSigning:
                 stored = self._find(ca_name, serial)
                 self.end_entities.finish(stored.username, serial, self.now())
                 self._audit("certificate.issued", stored, actor)
+                if stored.supersedes:
+                    self._supersede(stored, actor)
             else:  # another process settled it first: what it stored is the certificate
                 stored = self._find(ca_name, serial)
         return self._good(stored)
@@ -153,6 +152,14 @@ class RecordedSigning:
             except Exception:  # noqa: BLE001 -- one row must not decide whether the CA starts
                 _log.exception("pending certificate %s cannot be finished", certificate.serial)
         return len(pending)
+
+    def _supersede(self, stored: StoredCertificate, actor: Actor) -> None:
+        """Take the holder's earlier certificates out of use, now that there is one in their place."""
+        for replaced in self.certificates.supersede(stored, self.now()):
+            entry = {**actor.as_entry(), "action": "certificate.revoked", "object": stored.username}
+            which = {"ca": replaced.ca_name, "serial": replaced.serial}
+            why = {"reason": "SUPERSEDED", "superseded_by": stored.serial, "result": "ok"}
+            self.audit.append(self.now(), entry | which | why)
 
     def _good(self, stored: StoredCertificate) -> StoredCertificate:
         if stored.state is not CertificateState.ISSUED or stored.revoked:

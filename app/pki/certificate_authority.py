@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from app.errors import SigningUnavailable
+from app.pki.certificate_template import Particulars, Pointer
 from app.pki.distinguished_name import ca_id, to_string
 from app.pki.write_ahead_key import hash_for, write_ahead_key
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
 
     from app.pki.certificate_template import CertificateTemplate
+    from app.pki.distribution_points import DistributionPoints
 
 
 @asn1.sequence
@@ -56,13 +58,15 @@ class _TbsCertificate:
 class CertificateAuthority:
     """One CA. ``chain`` runs from its own certificate to the root; ``key`` is None where only the certificate is here.
 
-    ``signs_end_entities`` is False for a CA that the hierarchy reserves for signing other CAs.
+    ``signs_end_entities`` is False for a CA that the hierarchy reserves for signing other CAs. ``points`` are where its
+    lists and certificate can be fetched, None where no URL is known.
     """
 
     name: str
     chain: tuple[x509.Certificate, ...]
     key: CertificateIssuerPrivateKeyTypes | None = field(repr=False)
     signs_end_entities: bool = True
+    points: DistributionPoints | None = None
 
     @cached_property
     def certificate(self) -> x509.Certificate:
@@ -113,6 +117,11 @@ class CertificateAuthority:
         not_before = max(now.replace(microsecond=0) - template.backdated, ca_not_before)
         return not_before, min(not_before + template.validity, ca_not_after)
 
+    def particulars(self, template: CertificateTemplate, *, serial: int, now: datetime) -> Particulars:
+        """Return what :meth:`sign` will add to ``template`` with the same serial and time."""
+        partition = self.points.partition(serial) if self.points and Pointer.CRL in template.pointers else None
+        return Particulars(serial, *self.dates(template, now), partition)
+
     def sign(
         self, template: CertificateTemplate, *, serial: int, now: datetime, record: Callable[[bytes], None]
     ) -> x509.Certificate:
@@ -129,6 +138,7 @@ class CertificateAuthority:
             extensions=[
                 *template.extensions,
                 x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key_identifier),  # noqa: FBT003
+                *(self.points.extensions(template.pointers, serial) if self.points else ()),
             ],
         )
         certificate = _sign(builder, self.signing_key(), template, record)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
 
     from app.pki.certification_request import CertificationRequest
+    from app.pki.pointers_rule import PointersRule
     from app.pki.profile_rules import (
         AlternativeNamesRule,
         BasicConstraintsRule,
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CertificateProfile:
-    """A validated profile. ``sha256`` is of the file it was read from; ``cas`` None means any CA may use it."""
+    """A validated profile. ``sha256`` is of the file it was read from; ``cas`` None means any CA may use it.
+
+    ``single_active_certificate`` (EJBCA's term): a new certificate takes its holder's earlier ones out of use.
+    """
 
     name: str
     sha256: str
@@ -40,6 +44,8 @@ class CertificateProfile:
     basic_constraints: BasicConstraintsRule
     validity: ValidityRule
     hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+    pointers: PointersRule
+    single_active_certificate: bool = False
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -52,6 +58,7 @@ class CertificateProfile:
             self.extended_key_usage,
             SubjectKeyIdentifierRule(),
             self.alternative_names,
+            self.pointers,
             OtherExtensionsRule(),
         )
 
@@ -81,4 +88,6 @@ class CertificateProfile:
             hash_algorithm=self.hash_algorithm,
             profile=self.name,
             profile_sha256=self.sha256,
+            pointers=self.pointers.pointers,
+            supersedes=self.single_active_certificate,
         )

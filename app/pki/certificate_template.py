@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+
+class Pointer(StrEnum):
+    """What a certificate can say about where to look; the words are those of profile files."""
+
+    CRL = "crl"
+    FRESHEST_CRL = "freshest_crl"
+    CA_ISSUERS = "caIssuers"
+    OCSP = "ocsp"
 
 
 @dataclass(frozen=True)
@@ -19,8 +29,9 @@ class CertificateTemplate:
     """What a profile made of a request.
 
     ``validity`` counts from the start, which lies ``backdated`` before the moment of signing; the CA caps the end at
-    its own. ``extensions`` hold everything but the authority key identifier, which is the CA's to write.
-    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA).
+    its own. ``extensions`` hold everything but what is the CA's to write: its key identifier and the ``pointers``.
+    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA). ``supersedes``: once issued, the
+    certificate takes the place of those its holder had.
     """
 
     subject: x509.Name
@@ -31,6 +42,18 @@ class CertificateTemplate:
     hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512
     profile: str
     profile_sha256: str
+    pointers: frozenset[Pointer] = frozenset()
+    supersedes: bool = False
+
+
+@dataclass(frozen=True)
+class Particulars:
+    """What the CA adds to a template: serial, dates, and the partition of the revocation list that is named."""
+
+    serial: int
+    not_before: datetime
+    not_after: datetime
+    crl_partition: int | None = None
 
 
 def extension(value: x509.ExtensionType, *, critical: bool) -> x509.Extension[x509.ExtensionType]:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes, CertificatePublicKeyTypes
 
-from app.pki.certificate_template import CertificateTemplate, extension
+from app.pki.certificate_template import CertificateTemplate, Pointer, extension
 from app.pki.distinguished_name import to_string
 
 _GENERATORS: Final[dict[str, Callable[[], CertificateIssuerPrivateKeyTypes]]] = {
@@ -37,7 +37,10 @@ _BACKDATED: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class DeclaredAuthority:
-    """One CA of the hierarchy file; ``issuer`` is None for a root; ``key_size``, in bits, matters for RSA alone."""
+    """One CA of the hierarchy file; ``issuer`` is None for a root; ``key_size``, in bits, matters for RSA alone.
+
+    ``crl_partitions``: into how many revocation lists its certificates are spread, 0 for one.
+    """
 
     name: str
     subject: x509.Name
@@ -48,6 +51,7 @@ class DeclaredAuthority:
     signs_end_entities: bool
     issuer: str | None
     sha256: str
+    crl_partitions: int = 0
 
     def generate_key(self) -> CertificateIssuerPrivateKeyTypes:
         """Make a new key of the declared kind."""
@@ -81,6 +85,7 @@ class DeclaredAuthority:
             hash_algorithm=hashes.SHA256(),
             profile="hierarchy",
             profile_sha256=self.sha256,
+            pointers=frozenset(Pointer),
         )
 
     def contradictions(self, certificate: x509.Certificate, issuer: x509.Certificate | None) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from app.pki.certificate_template import extension
 from app.pki.revocation import RevocationReason
 from app.pki.write_ahead_key import hash_for, write_ahead_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
     from app.pki.certificate_authority import CertificateAuthority
 
@@ -25,6 +26,7 @@ _FLAGS: Final = {
     RevocationReason.SUPERSEDED: x509.ReasonFlags.superseded,
     RevocationReason.CESSATIONOFOPERATION: x509.ReasonFlags.cessation_of_operation,
     RevocationReason.CERTIFICATEHOLD: x509.ReasonFlags.certificate_hold,
+    RevocationReason.REMOVEFROMCRL: x509.ReasonFlags.remove_from_crl,
     RevocationReason.PRIVILEGESWITHDRAWN: x509.ReasonFlags.privilege_withdrawn,
     RevocationReason.AACOMPROMISE: x509.ReasonFlags.aa_compromise,
 }
@@ -40,30 +42,28 @@ class Padding(Enum):
 
 
 @dataclass(frozen=True)
-class RevokedEntry:
-    """One certificate of a list."""
-
-    serial: int
-    revoked_at: datetime
-    reason: RevocationReason
-
-    def encoded(self) -> x509.RevokedCertificate:
-        """Return the list's entry; the reason "unspecified" is left out, as RFC 5280 section 5.3.1 wants it."""
-        builder = x509.RevokedCertificateBuilder(self.serial, self.revoked_at.replace(microsecond=0))
-        if (flag := _FLAGS.get(self.reason)) is not None:
-            builder = builder.add_extension(x509.CRLReason(flag), critical=False)
-        return builder.build()
-
-
-@dataclass(frozen=True)
 class RevocationListTemplate:
-    """All that a full list says. ``number`` is the CRL number (RFC 5280 section 5.2.3)."""
+    """All that a list says. ``number`` is the CRL number (RFC 5280 section 5.2.3).
+
+    ``base_number`` makes it a delta: what changed since the complete list of that number. ``extensions`` say whose
+    list it is (see ``distribution_points``).
+    """
 
     number: int
     this_update: datetime
     next_update: datetime
-    entries: Iterable[RevokedEntry]
+    entries: list[x509.RevokedCertificate] = field(repr=False)
+    base_number: int | None = None
+    extensions: tuple[x509.Extension[x509.ExtensionType], ...] = ()
     padding: Padding = Padding.NONE
+
+
+def list_entry(serial: int, revoked_at: datetime, reason: RevocationReason) -> x509.RevokedCertificate:
+    """Return one certificate of a list; the reason "unspecified" is left out, as RFC 5280 section 5.3.1 wants it."""
+    builder = x509.RevokedCertificateBuilder(serial, revoked_at.replace(microsecond=0))
+    if (flag := _FLAGS.get(reason)) is not None:
+        builder = builder.add_extension(x509.CRLReason(flag), critical=False)
+    return builder.build()
 
 
 def sign_revocation_list(
@@ -74,15 +74,9 @@ def sign_revocation_list(
         issuer_name=authority.certificate.subject,
         last_update=template.this_update,
         next_update=template.next_update,
-        extensions=[],
-        # One list at once: adding one by one copies all that came before.
-        revoked_certificates=[entry.encoded() for entry in template.entries],
+        extensions=[*_about(authority, template), *template.extensions],
+        revoked_certificates=template.entries,  # all at once: adding one by one copies all that came before
     )
-    builder = builder.add_extension(_identifier(authority, template.padding), critical=False)
-    builder = builder.add_extension(x509.CRLNumber(template.number), critical=False)
-    if template.padding is Padding.ISSUER_ALTERNATIVE_NAME:
-        names = [x509.DirectoryName(authority.certificate.subject)]
-        builder = builder.add_extension(x509.IssuerAlternativeName(names), critical=False)
     key = authority.signing_key()
     return builder.sign(write_ahead_key(key, record), hash_for(key, hashes.SHA256()))
 
@@ -94,6 +88,19 @@ def ends_on_a_full_line(der: bytes) -> bool:
     line is full then has an empty line before its END, which OpenSSL does not read.
     """
     return -len(der) % _OCTETS_A_LINE in {0, 1, 2}
+
+
+def _about(
+    authority: CertificateAuthority, template: RevocationListTemplate
+) -> Iterator[x509.Extension[x509.ExtensionType]]:
+    """Yield whose list it is, which one, and since when."""
+    yield extension(_identifier(authority, template.padding), critical=False)
+    yield extension(x509.CRLNumber(template.number), critical=False)
+    if template.base_number is not None:
+        yield extension(x509.DeltaCRLIndicator(template.base_number), critical=True)
+    if template.padding is Padding.ISSUER_ALTERNATIVE_NAME:
+        names = [x509.DirectoryName(authority.certificate.subject)]
+        yield extension(x509.IssuerAlternativeName(names), critical=False)
 
 
 def _identifier(authority: CertificateAuthority, padding: Padding) -> x509.AuthorityKeyIdentifier:

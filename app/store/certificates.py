@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.pki.revocation import RevocationReason
 from app.store.times import from_text, to_text
@@ -33,7 +33,11 @@ class CertificateType(IntEnum):
 
 @dataclass(frozen=True)
 class StoredCertificate:
-    """A certificate's row. ``tbs`` is there while pending, ``certificate`` (DER) once issued; ``serial`` is hex."""
+    """A certificate's row. ``tbs`` is there while pending, ``certificate`` (DER) once issued; ``serial`` is hex.
+
+    ``revocation_revision`` is the CA's count of revocations at the last change of this one; ``crl_partition`` that of
+    the list its distribution point names; ``supersedes`` tells that it takes the place of its holder's earlier ones.
+    """
 
     ca_name: str
     serial: str
@@ -53,11 +57,23 @@ class StoredCertificate:
     csr_sha256: str | None = None
     revoked_at: datetime | None = None
     revocation_reason: RevocationReason = RevocationReason.NOTREVOKED
+    revocation_revision: int = 0
+    crl_partition: int | None = None
+    supersedes: bool = False
 
     @property
     def revoked(self) -> bool:
         """True once the certificate is revoked or on hold."""
         return self.revocation_reason is not RevocationReason.NOTREVOKED
+
+
+class RevokedCertificate(NamedTuple):
+    """What a revocation list needs of a certificate; a list may hold a million. ``revoked_at`` None: released."""
+
+    serial: int
+    revoked_at: datetime | None
+    reason: RevocationReason
+    partition: int | None
 
 
 class CertificateStore:
@@ -76,7 +92,7 @@ class CertificateStore:
         row = self._database.row(
             "SELECT * FROM certificates WHERE ca_name = :ca AND serial = :serial", ca=ca_name, serial=serial
         )
-        return _certificate(row) if row else None
+        return from_row(row) if row else None
 
     def find_serial(self, serial: str) -> list[StoredCertificate]:
         """Return the certificates of any CA with that serial."""
@@ -109,11 +125,6 @@ class CertificateStore:
             issued=CertificateState.ISSUED,
         )
         return found[-1] if found else None
-
-    def newest(self, limit: int) -> list[StoredCertificate]:
-        """Return the certificates made last, newest first."""
-        rows = self._database.rows("SELECT * FROM certificates ORDER BY created_at DESC LIMIT :limit", limit=limit)
-        return [_certificate(row) for row in rows]
 
     def pending(self) -> list[StoredCertificate]:
         """Return what was recorded to be signed and is not known to be."""
@@ -153,7 +164,8 @@ class CertificateStore:
         """
         released = new is RevocationReason.NOTREVOKED
         changed = self._database.execute(
-            "UPDATE certificates SET revocation_reason = :new, "
+            "UPDATE certificates SET revocation_reason = :new, revocation_revision = 1 + coalesce("
+            "(SELECT revision FROM revocation_revisions WHERE ca_name = :ca), 0), "
             "revoked_at = CASE WHEN :released = 1 THEN NULL ELSE coalesce(revoked_at, :now) END "
             "WHERE ca_name = :ca AND serial = :serial AND revocation_reason = :old",
             new=new,
@@ -171,16 +183,54 @@ class CertificateStore:
             )
         return changed == 1
 
-    def revoked(self, ca_name: str, *, ended_before: datetime) -> list[tuple[str, datetime, RevocationReason]]:
-        """Return serial, date and reason of all revoked certificates that did not end before that time."""
+    def revoked(self, ca_name: str, *, ended_before: datetime) -> list[RevokedCertificate]:
+        """Return all revoked certificates that did not end before that time, in the order they were revoked."""
+        return self._revoked("revocation_reason >= 0", ca_name, ended_before)
+
+    def changed(self, ca_name: str, *, since_revision: int, ended_before: datetime) -> list[RevokedCertificate]:
+        """Return what was revoked, held or released since that revision; the reason of one released is NOTREVOKED."""
+        return self._revoked("revocation_revision > :since", ca_name, ended_before, since=since_revision)
+
+    def highest_partition(self, ca_name: str) -> int | None:
+        """Return the highest partition that a certificate of the CA names, None when none does."""
+        row = self._database.row(
+            "SELECT max(crl_partition) AS highest FROM certificates WHERE ca_name = :ca AND crl_partition IS NOT NULL",
+            ca=ca_name,
+        )
+        return row["highest"] if row else None
+
+    def supersede(self, certificate: StoredCertificate, now: datetime) -> list[StoredCertificate]:
+        """Revoke all other certificates of its holder that are good or on hold; return them as they were."""
+        replaced = [
+            other
+            for other in self.of_user(certificate.username)
+            if (other.ca_name, other.serial) != (certificate.ca_name, certificate.serial)
+            and other.state is CertificateState.ISSUED
+            and other.revocation_reason in {RevocationReason.NOTREVOKED, RevocationReason.CERTIFICATEHOLD}
+            and other.not_after > now
+        ]
+        for other in replaced:
+            self.change_reason(other.ca_name, other.serial, other.revocation_reason, RevocationReason.SUPERSEDED, now)
+        return replaced
+
+    def _revoked(
+        self, condition: str, ca_name: str, ended_before: datetime, **parameters: object
+    ) -> list[RevokedCertificate]:
         rows = self._database.rows(
-            "SELECT serial, revoked_at, revocation_reason FROM certificates "
-            "WHERE ca_name = :ca AND revocation_reason >= 0 AND not_after >= :end ORDER BY serial",
+            "SELECT serial, revoked_at, revocation_reason, crl_partition FROM certificates "  # noqa: S608 # nosec B608
+            f"WHERE ca_name = :ca AND {condition} AND not_after >= :end ORDER BY revocation_revision, serial",
             ca=ca_name,
             end=to_text(ended_before),
+            **parameters,
         )
         return [
-            (row["serial"], from_text(row["revoked_at"]), RevocationReason(row["revocation_reason"])) for row in rows
+            RevokedCertificate(
+                int(row["serial"], 16),
+                from_text(row["revoked_at"]) if row["revoked_at"] else None,
+                RevocationReason(row["revocation_reason"]),
+                row["crl_partition"],
+            )
+            for row in rows
         ]
 
     def _leave_pending(self, ca_name: str, serial: str, state: CertificateState, certificate: bytes | None) -> bool:
@@ -199,7 +249,7 @@ class CertificateStore:
     def _list(self, condition: str, **parameters: object) -> list[StoredCertificate]:
         # The conditions are those of this class; every value is a parameter.
         sql = f"SELECT * FROM certificates WHERE {condition} ORDER BY created_at"  # noqa: S608 # nosec B608
-        return [_certificate(row) for row in self._database.rows(sql, **parameters)]
+        return [from_row(row) for row in self._database.rows(sql, **parameters)]
 
 
 def _to_base64(der: bytes | None) -> str | None:
@@ -210,7 +260,7 @@ def _from_base64(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
 
 
-def _certificate(row: Row) -> StoredCertificate:
+def from_row(row: Row) -> StoredCertificate:
     return StoredCertificate(
         **{
             **row,
@@ -223,6 +273,7 @@ def _certificate(row: Row) -> StoredCertificate:
             "created_at": from_text(row["created_at"]),
             "revoked_at": from_text(row["revoked_at"]) if row["revoked_at"] else None,
             "revocation_reason": RevocationReason(row["revocation_reason"]),
+            "supersedes": bool(row["supersedes"]),
         }
     )
 
@@ -239,4 +290,5 @@ def _row(certificate: StoredCertificate) -> Row:
         "created_at": to_text(certificate.created_at),
         "revoked_at": to_text(certificate.revoked_at) if certificate.revoked_at else None,
         "revocation_reason": int(certificate.revocation_reason),
+        "supersedes": int(certificate.supersedes),
     }

@@ -7,17 +7,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from app.pki.distribution_points import ListKind, ListScope
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
     from app.store.database import Database, Row
 
 _PENDING, _ISSUED = "pending", "issued"
+_DATES = "number, revision, this_update, next_update"
+
+
+@dataclass(frozen=True)
+class ListName:
+    """Which list: of which CA, over which certificates, complete or delta."""
+
+    ca_name: str
+    scope: ListScope
+    kind: ListKind = ListKind.COMPLETE
+
+    def as_columns(self) -> dict[str, str]:
+        """Return the name as the columns of its row."""
+        return {"ca_name": self.ca_name, "scope": str(self.scope), "kind": str(self.kind)}
 
 
 @dataclass(frozen=True)
 class ListDates:
-    """What the newest list of a CA is, without its bytes. ``revision`` tells which revocations it shows."""
+    """What a list is, without its bytes. ``revision`` tells which revocations it shows."""
 
     number: int
     revision: int
@@ -39,25 +54,39 @@ class RevocationListStore:
         """Take the database to read and write."""
         self._database = database
 
-    def dates(self, ca_name: str) -> ListDates | None:
+    def dates(self, name: ListName) -> ListDates | None:
         """Return what is known of the newest issued list; it is looked at every second, and a list may be large."""
-        row = self._database.row(
-            "SELECT number, revision, this_update, next_update FROM revocation_lists "
-            "WHERE ca_name = :ca AND state = :issued ORDER BY number DESC LIMIT 1",
-            ca=ca_name,
-            issued=_ISSUED,
-        )
+        row = self._newest(name, _DATES)
         return ListDates(**_read(row)) if row else None
 
-    def latest(self, ca_name: str) -> StoredList | None:
+    def latest(self, name: ListName) -> StoredList | None:
         """Return the newest issued list."""
-        row = self._database.row(
-            "SELECT number, revision, this_update, next_update, crl FROM revocation_lists "
-            "WHERE ca_name = :ca AND state = :issued ORDER BY number DESC LIMIT 1",
-            ca=ca_name,
-            issued=_ISSUED,
-        )
+        row = self._newest(name, f"{_DATES}, crl")
         return StoredList(**_read(row) | {"crl": base64.b64decode(row["crl"])}) if row else None
+
+    def newest(self, ca_name: str) -> dict[ListName, ListDates]:
+        """Return the newest issued list of each scope and kind of a CA."""
+        rows = self._database.rows(
+            f"SELECT scope, kind, {_DATES} FROM revocation_lists "  # noqa: S608 # nosec B608 -- a constant
+            "WHERE ca_name = :ca AND crl IS NOT NULL ORDER BY number",
+            ca=ca_name,
+        )
+        return {
+            ListName(ca_name, ListScope.from_text(row.pop("scope")), ListKind(row.pop("kind"))): ListDates(**_read(row))
+            for row in rows
+        }
+
+    def oldest_good(self, name: ListName, now: datetime) -> ListDates | None:
+        """Return the oldest issued list that somebody may still hold and go by."""
+        row = self._database.row(
+            f"SELECT {_DATES} FROM revocation_lists "  # noqa: S608 # nosec B608 -- a constant
+            "WHERE ca_name = :ca_name AND scope = :scope AND kind = :kind AND state = :issued AND next_update > :now "
+            "ORDER BY number LIMIT 1",
+            **name.as_columns(),
+            issued=_ISSUED,
+            now=to_text(now),
+        )
+        return ListDates(**_read(row)) if row else None
 
     def highest_number(self, ca_name: str) -> int:
         """Return the highest number ever taken, or 0."""
@@ -69,37 +98,42 @@ class RevocationListStore:
         row = self._database.row("SELECT revision FROM revocation_revisions WHERE ca_name = :ca", ca=ca_name)
         return row["revision"] if row else 0
 
-    def add_pending(
-        self, ca_name: str, number: int, revision: int, tbs_sha256: str, updates: tuple[datetime, datetime]
-    ) -> None:
+    def add_pending(self, name: ListName, dates: ListDates, tbs_sha256: str) -> None:
         """Record a list that is about to be signed."""
         self._database.insert(
             "revocation_lists",
             {
-                "ca_name": ca_name,
-                "number": number,
+                **name.as_columns(),
+                "number": dates.number,
                 "state": _PENDING,
-                "revision": revision,
+                "revision": dates.revision,
                 "tbs_sha256": tbs_sha256,
                 "crl": None,
-                "this_update": to_text(updates[0]),
-                "next_update": to_text(updates[1]),
+                "this_update": to_text(dates.this_update),
+                "next_update": to_text(dates.next_update),
             },
         )
 
-    def mark_issued(self, ca_name: str, number: int, crl: bytes) -> None:
+    def mark_issued(self, name: ListName, tbs_sha256: str, crl: bytes) -> None:
         """Store the signed list and drop the bodies of those before it."""
         self._database.execute(
-            "UPDATE revocation_lists SET state = :issued, crl = :crl WHERE ca_name = :ca AND number = :number",
-            issued=_ISSUED,
-            crl=base64.b64encode(crl).decode(),
-            ca=ca_name,
-            number=number,
+            "UPDATE revocation_lists SET crl = NULL "
+            "WHERE ca_name = :ca_name AND scope = :scope AND kind = :kind AND crl IS NOT NULL",
+            **name.as_columns(),
         )
         self._database.execute(
-            "UPDATE revocation_lists SET crl = NULL WHERE ca_name = :ca AND number < :number AND crl IS NOT NULL",
-            ca=ca_name,
-            number=number,
+            "UPDATE revocation_lists SET state = :issued, crl = :crl WHERE tbs_sha256 = :tbs",
+            issued=_ISSUED,
+            crl=base64.b64encode(crl).decode(),
+            tbs=tbs_sha256,
+        )
+
+    def _newest(self, name: ListName, columns: str) -> Row | None:
+        return self._database.row(
+            f"SELECT {columns} FROM revocation_lists "  # noqa: S608 # nosec B608 -- the columns are this class's
+            "WHERE ca_name = :ca_name AND scope = :scope AND kind = :kind AND crl IS NOT NULL "
+            "ORDER BY number DESC LIMIT 1",
+            **name.as_columns(),
         )
 
 

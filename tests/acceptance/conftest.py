@@ -3,6 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.server import RunningServer
+from tests.builders import HIERARCHY, profiles_directory
+
+SHIPPED_KEY = "rsa: {min: 2048, max: 8192}"
 
 
 @pytest.fixture
@@ -26,3 +29,14 @@ def server(make_server) -> RunningServer:
     """A running server with four workers, small keys and the signer oracle."""
     with make_server() as running:
         yield running
+
+
+@pytest.fixture
+def fast_server(make_server, tmp_path: Path) -> RunningServer:
+    """Two workers, and P-256 keys for CAs and devices, so that starts and requests are quick."""
+    shipped = (Path(__file__).parents[2] / "profiles" / "CFREE.yaml").read_text()
+    assert SHIPPED_KEY in shipped
+    cfree = shipped.replace(SHIPPED_KEY, "curves: [P-256]")
+    hierarchy = HIERARCHY.replace("keysize: 2048", "keytype: P-256")
+    profiles_directory(tmp_path / "profiles", hierarchy=hierarchy, CFREE=cfree)
+    return make_server(workers=2)

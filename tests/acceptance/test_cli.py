@@ -200,6 +200,8 @@ def test_cert_show_finds_what_cert_list_names(midca, password_file, request_file
     assert listed["state"] == "issued"
     assert midca("cert", "show", listed["serial"], "--pem") == printed
     assert midca("cert", "show", listed["serial"].lower(), "--pem") == printed
+    assert midca.json("cert", "find", "--serial", listed["serial"][:10].lower(), "--state", "good") == [listed]
+    assert midca.json("cert", "find", "--subject", "F60C", "--ends-within", "30") == []
     assert midca.json("cert", "show", listed["serial"])["profile"] == "CFREE"
     assert len(midca.json("cert", "list")) == 3
 

@@ -7,20 +7,18 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.acceptance.server import NO_ANSWER, RunningServer
-from tests.builders import HIERARCHY, csr, one_line, profiles_directory
+from tests.builders import csr, one_line
 
 CLIENTS = 6
 LIVES = 30
 WORKER_KILLS_A_LIFE = 4
 KILLS = LIVES * (WORKER_KILLS_A_LIFE + 1)
 PENDING = "SELECT * FROM certificates WHERE state = 'pending'"
-SHIPPED_KEY = "rsa: {min: 2048, max: 8192}"
 
 
 @dataclass
@@ -64,17 +62,6 @@ class Clients:
         unanswered, self.unanswered = self.unanswered, {}
         for username, request in unanswered.items():
             self.sign(username, request)
-
-
-@pytest.fixture
-def fast_server(make_server, tmp_path: Path) -> RunningServer:
-    """Two workers, and P-256 keys for CAs and devices, so that starts and requests are quick."""
-    shipped = (Path(__file__).parents[2] / "profiles" / "CFREE.yaml").read_text()
-    assert SHIPPED_KEY in shipped
-    cfree = shipped.replace(SHIPPED_KEY, "curves: [P-256]")
-    hierarchy = HIERARCHY.replace("keysize: 2048", "keytype: P-256")
-    profiles_directory(tmp_path / "profiles", hierarchy=hierarchy, CFREE=cfree)
-    return make_server(workers=2)
 
 
 def live_and_die(server: RunningServer, clients: Clients, chance: random.Random) -> int:

@@ -1,5 +1,6 @@
 import pytest
 import yaml
+from cryptography import x509
 
 from app.bootstrap import open_services
 from app.errors import ConfigurationError
@@ -158,3 +159,16 @@ def test_a_file_that_contradicts_what_is_on_disk_makes_nothing(tmp_path):
     with pytest.raises(ConfigurationError, match="signed by IOTrootCA, which is not there"):
         flat.open()
     assert [path.name for path in (flat.settings.authority_files / "keys").iterdir()] == ["IOTmidCA.pem"]
+
+
+def test_a_ca_that_is_made_names_the_lists_of_its_issuer(tmp_path):
+    profiles_directory(tmp_path / "profiles", hierarchy=HIERARCHY.replace("keysize: 2048", "keytype: P-256"))
+    opened = Installation(tmp_path, MIDCA_PUBLIC_URL="http://ca.example.org")
+    mid = opened.services.authorities.named("IOTmidCA")
+    points = mid.certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    assert [name.value for point in points for name in point.full_name] == ["http://ca.example.org/pki/IOTrootCA.crl"]
+    root = opened.services.authorities.named("IOTrootCA")
+    with pytest.raises(x509.ExtensionNotFound):
+        root.certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints)
+    opened.check()
+    opened.services.database.close()

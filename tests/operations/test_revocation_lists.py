@@ -6,11 +6,13 @@ from cryptography import x509
 
 from app.errors import Unavailable
 from app.files.protected import exclusive
-from app.operations import revocation_lists
+from app.operations import list_signing
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import Padding, ends_on_a_full_line
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR, Installation
+
+_NUMBERS = "SELECT number FROM revocation_lists WHERE ca_name = 'IOTmidCA' AND state = 'issued'"
 
 
 @pytest.fixture
@@ -125,7 +127,7 @@ def test_base64_never_fills_its_last_line(installation, lists, mid):
         installation.sql(
             "INSERT INTO certificates SELECT ca_name, printf('%X', ?), state, certificate_type, username, subject_dn, "
             "tbs, 'x' || ?, certificate, csr_sha256, public_key_sha256, certificate_profile, profile_sha256, "
-            "not_before, not_after, created_at, created_at, 0 FROM certificates "
+            "not_before, not_after, created_at, created_at, 0, NULL, 0, 1 FROM certificates "
             "WHERE username = 'IOTrootCA' AND ca_name = 'IOTrootCA'",
             1 << number,
             number,
@@ -139,7 +141,7 @@ def test_base64_never_fills_its_last_line(installation, lists, mid):
 
 
 def test_a_list_that_no_padding_helps_is_better_than_none(installation, lists, mid, monkeypatch):
-    monkeypatch.setattr(revocation_lists, "ends_on_a_full_line", lambda _der: True)
+    monkeypatch.setattr(list_signing, "ends_on_a_full_line", lambda _der: True)
     assert parsed(lists.issue(mid, ACTOR)).is_signature_valid(mid.certificate.public_key())
 
 
@@ -155,7 +157,7 @@ def test_a_revocation_between_two_attempts_does_not_change_what_is_padded(instal
             revoke(installation, second, RevocationReason.UNSPECIFIED)
         return len(tried) == 1
 
-    monkeypatch.setattr(revocation_lists, "ends_on_a_full_line", full_at_first)
+    monkeypatch.setattr(list_signing, "ends_on_a_full_line", full_at_first)
     lists.issue(mid, ACTOR)
     assert [len(crl) for crl in tried] == [1, 1]
     assert lists.issue_due(ACTOR) == 1
@@ -164,7 +166,7 @@ def test_a_revocation_between_two_attempts_does_not_change_what_is_padded(instal
 
 def test_every_padding_verifies_and_has_a_length_of_its_own(lists, mid, monkeypatch):
     tried = []
-    monkeypatch.setattr(revocation_lists, "ends_on_a_full_line", lambda der: not tried.append(der))
+    monkeypatch.setattr(list_signing, "ends_on_a_full_line", lambda der: not tried.append(der))
     lists.issue(mid, ACTOR)
     assert all(x509.load_der_x509_crl(der).is_signature_valid(mid.certificate.public_key()) for der in tried)
     assert len({len(der) for der in tried}) == len(Padding)
@@ -217,7 +219,7 @@ def test_acknowledged_revocations_are_on_the_next_list_from_any_of_three_servers
     lists = servers[0].revocation_lists
     lists.issue_due(ACTOR)
     assert {f"{entry.serial_number:X}" for entry in parsed(lists.latest(mid))} == set(serials)
-    numbers = [row[0] for row in installation.sql("SELECT number FROM revocation_lists WHERE ca_name = 'IOTmidCA'")]
+    numbers = [row[0] for row in installation.sql(_NUMBERS)]
     assert len(numbers) == len(set(numbers))
 
 

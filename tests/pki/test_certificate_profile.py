@@ -12,6 +12,7 @@ from app.errors import NotAllowed, ProfileViolation
 from app.pki import distinguished_name
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.certification_request import CertificationRequest
+from app.pki.pointers_rule import PointersRule
 from app.pki.profile_rules import (
     NEVER_FROM_A_REQUEST,
     AlternativeNamesRule,
@@ -36,6 +37,7 @@ PROFILE = CertificateProfile(
     basic_constraints=BasicConstraintsRule(ca=False, critical=False),
     validity=ValidityRule(timedelta(days=730), timedelta(minutes=10)),
     hash_algorithm=hashes.SHA256(),
+    pointers=PointersRule(frozenset()),
 )
 DNS = x509.DNSName("device.example")
 IP = x509.IPAddress(ipaddress.ip_address("192.0.2.1"))

@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.frontends.admin_cli.context import json_option, operator, print_fields, refusals_fail, services
+from app.pki.distribution_points import ListKind
 
 
 @click.group()
@@ -16,13 +17,15 @@ def crl() -> None:
 
 @crl.command()
 @click.argument("ca", default="IOTmidCA")
+@click.option("--delta", is_flag=True, help="The delta CRL.")
 @click.option("--pem", is_flag=True, help="Print the list as PEM, ready for a broker's crlfile.")
 @json_option
 @refusals_fail
-def show(ca: str, *, pem: bool, as_json: bool) -> None:
+def show(ca: str, *, delta: bool, pem: bool, as_json: bool) -> None:
     """Show the newest list of CA [IOTmidCA]."""
     opened = services()
-    stored = opened.revocation_lists.latest(opened.authorities.named(ca))
+    kind = ListKind.DELTA if delta else ListKind.COMPLETE
+    stored = opened.revocation_lists.latest(opened.authorities.named(ca), kind=kind)
     revocation_list = x509.load_der_x509_crl(stored.crl)
     if pem:
         click.echo(revocation_list.public_bytes(Encoding.PEM).decode(), nl=False)

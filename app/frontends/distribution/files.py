@@ -5,15 +5,22 @@
 ``<CA>.pem``           the CA's certificate and those above it, PEM                RFC 7468 section 5
 ``<CA>.crl``           the CA's revocation list, DER                               RFC 2585 section 4.2
 ``<CA>.crl.pem``       the same as PEM
+``<CA>~3.crl``         the list of one partition, where there are some; also PEM
+``<CA>~delta.crl``     what changed since an earlier list (``<CA>~3~delta.crl``)   RFC 5280 section 5.2.4
 ``<CA>.bundle.pem``    the certificates and all their revocation lists, PEM
 =====================  ==========================================================  ============================
+
+Where certificates name these URLs, the lists say that they are those of the URL (RFC 5280 section 5.2.5). The bundle
+holds the lists that cover all of a CA: OpenSSL, and so mosquitto, refuses a certificate that names no URL when the list
+does.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -22,11 +29,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, request
 
 from app.http_frontend import HttpRefusal, services
+from app.operations.list_contents import BACKDATED
 from app.pki.certificate_authority import CertificateAuthority
+from app.pki.distribution_points import ALL, POINT, SEPARATOR, ListKind, ListScope
 from app.store.revocation_lists import StoredList
 
 blueprint: Final = Blueprint("distribution", __name__)
 _CERTIFICATES_ARE_FRESH: Final = timedelta(days=1)
+# Not until its end: a cache must not keep a revocation from being seen. Who asks again gets 304 while nothing is new.
+_LISTS_ARE_FRESH: Final = timedelta(minutes=1)
+_PARTITION: Final = re.compile("0|[1-9][0-9]{0,3}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -44,14 +56,14 @@ def get_file(file: str) -> Response:
     """Answer with the file; a client that has it already gets 304 (RFC 9110 section 13)."""
     for suffix, make in _FILES.items():
         if file.endswith(suffix):
-            return _answer(make(services().authorities.named(file.removesuffix(suffix))))
-    raise HttpRefusal(f"There is no such file; there are <CA>{', <CA>'.join(_FILES)}.", HTTPStatus.NOT_FOUND)
+            name, *which = file.removesuffix(suffix).split(SEPARATOR)
+            return _answer(make(services().authorities.named(name), tuple(which)))
+    raise _no_such_file()
 
 
 def _answer(made: _File) -> Response:
     response = Response(made.content, mimetype=made.mimetype)
     response.last_modified = made.changed
-    # Not the time of a list's end: who asks again at its half-life finds the next one.
     seconds = int((made.fresh_until - services().revocation.now()).total_seconds())
     response.headers["Cache-Control"] = f"public, max-age={max(seconds, 0)}, must-revalidate"
     response.add_etag()
@@ -59,33 +71,54 @@ def _answer(made: _File) -> Response:
     return response
 
 
-def _certificate(authority: CertificateAuthority) -> _File:
+def _certificate(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
+    _check_whole(which)
     return _of_certificates(authority.certificate.public_bytes(Encoding.DER), "application/pkix-cert", authority)
 
 
-def _chain(authority: CertificateAuthority) -> _File:
+def _chain(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
+    _check_whole(which)
     return _of_certificates(_pem(authority.chain), "application/x-pem-file", authority)
 
 
-def _list(authority: CertificateAuthority) -> _File:
-    stored = services().revocation_lists.latest(authority)
+def _list(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
+    stored = _latest(authority, which)
     return _of_lists(stored.crl, "application/pkix-crl", [stored])
 
 
-def _list_pem(authority: CertificateAuthority) -> _File:
-    stored = services().revocation_lists.latest(authority)
+def _list_pem(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
+    stored = _latest(authority, which)
     return _of_lists(_crl_pem(stored), "application/x-pem-file", [stored])
 
 
-def _bundle(authority: CertificateAuthority) -> _File:
+def _bundle(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
     """Return the chain and the list of each CA in it: OpenSSL's ``-CAfile`` with ``-crl_check_all``."""
+    _check_whole(which)
     chain = [ca for certificate in authority.chain for ca in services().authorities if ca.certificate == certificate]
     lists = [services().revocation_lists.latest(ca) for ca in chain]
     content = _pem(authority.chain) + b"".join(_crl_pem(stored) for stored in lists)
     return _of_lists(content, "application/x-pem-file", lists)
 
 
-_FILES: Final[dict[str, Callable[[CertificateAuthority], _File]]] = {
+def _check_whole(which: tuple[str, ...]) -> None:
+    if which:
+        raise _no_such_file()
+
+
+def _latest(authority: CertificateAuthority, which: tuple[str, ...]) -> StoredList:
+    """Return the list that is named by what stands behind the CA's name: nothing, a partition, ``delta``, or both."""
+    kind = ListKind.DELTA if which[-1:] == (ListKind.DELTA,) else ListKind.COMPLETE
+    partitions = which[:-1] if kind is ListKind.DELTA else which
+    if not partitions:
+        scope = ALL if authority.points is None else POINT
+    elif len(partitions) == 1 and _PARTITION.fullmatch(partitions[0]):
+        scope = ListScope(at_point=True, partition=int(partitions[0]))
+    else:
+        raise _no_such_file()
+    return services().revocation_lists.latest(authority, scope, kind)
+
+
+_FILES: Final[dict[str, Callable[[CertificateAuthority, tuple[str, ...]], _File]]] = {
     ".bundle.pem": _bundle,
     ".crl.pem": _list_pem,
     ".crl": _list,
@@ -95,14 +128,20 @@ _FILES: Final[dict[str, Callable[[CertificateAuthority], _File]]] = {
 """By the end of the name, longer ones first."""
 
 
+def _no_such_file() -> HttpRefusal:
+    return HttpRefusal(f"There is no such file; there are <CA>{', <CA>'.join(_FILES)}.", HTTPStatus.NOT_FOUND)
+
+
 def _of_certificates(content: bytes, mimetype: str, authority: CertificateAuthority) -> _File:
     now = services().revocation.now()
     return _File(content, mimetype, authority.certificate.not_valid_before_utc, now + _CERTIFICATES_ARE_FRESH)
 
 
 def _of_lists(content: bytes, mimetype: str, lists: list[StoredList]) -> _File:
-    half_life = min(stored.this_update + (stored.next_update - stored.this_update) / 2 for stored in lists)
-    return _File(content, mimetype, max(stored.this_update for stored in lists), half_life)
+    fresh_until = services().revocation.now() + _LISTS_ARE_FRESH
+    # The number is at least the time and no two lists share one, so this tells apart two lists of one second.
+    changed = datetime.fromtimestamp(max(stored.number for stored in lists), UTC) - BACKDATED
+    return _File(content, mimetype, changed, fresh_until)
 
 
 def _pem(certificates: tuple[x509.Certificate, ...]) -> bytes:

@@ -9,9 +9,10 @@ from typing import Final
 
 from flask import Response, jsonify, request
 
-from app.errors import NotAuthenticated
+from app.errors import NoSuchList, NotAuthenticated
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.http_frontend import HttpRefusal, actor, services, token_holder
+from app.pki.distribution_points import ListKind
 
 _TRUE: Final = {"true", "True"}  # as EJBCA-REST reads a boolean in a query
 _ANYONE_MAY_UPDATE_EVERY: Final = timedelta(minutes=1)
@@ -19,17 +20,20 @@ _ANYONE_MAY_UPDATE_EVERY: Final = timedelta(minutes=1)
 
 @blueprint.get("/ca/<name>/crl")
 def get_crl(name: str) -> Response:
-    """Answer with the newest list as unbroken base64 of DER.
+    """Answer with the newest list as unbroken base64 of DER; with ``?delta=true`` what changed since an earlier one.
 
     ``?update=true`` issues a new one first: for an admin always, for anyone at most once a minute.
     """
     authority = services().authorities.named(name)
-    if request.args.get("delta") in _TRUE:
-        raise HttpRefusal(f"CA {authority.name} has no delta CRL.", HTTPStatus.NOT_FOUND)
+    kind = ListKind.DELTA if request.args.get("delta") in _TRUE else ListKind.COMPLETE
     lists = services().revocation_lists
     if request.args.get("update") in _TRUE:
         lists.issue(authority, actor(), unless_younger_than=None if _is_admin() else _ANYONE_MAY_UPDATE_EVERY)
-    return jsonify(CRL=base64.b64encode(lists.latest(authority).crl).decode())
+    try:
+        stored = lists.latest(authority, kind=kind)
+    except NoSuchList as refusal:  # nothing of EJBCA's to pass on: EJBCA-REST answered 500
+        raise HttpRefusal(str(refusal), HTTPStatus.NOT_FOUND) from refusal
+    return jsonify(CRL=base64.b64encode(stored.crl).decode())
 
 
 @blueprint.put("/ca/<name>/crl")

@@ -1,0 +1,58 @@
+"""An older database is brought up to date with what it holds."""
+
+import shutil
+
+import pytest
+
+from app.pki.distribution_points import ALL
+from app.pki.revocation import RevocationReason
+from app.settings import shipped
+from app.store.certificates import CertificateStore
+from app.store.database import Database
+from app.store.revocation_lists import ListName, RevocationListStore
+from app.store.schema import migrate
+from app.store.times import to_text
+from tests.builders import Clock
+
+
+@pytest.fixture
+def database_of(tmp_path):
+    """Make a database as a program with so many migrations left it."""
+    made = []
+
+    def make(migrations: int) -> Database:
+        directory = tmp_path / f"first{migrations}"
+        directory.mkdir()
+        for path in sorted(shipped("migrations").glob("*.sql"))[:migrations]:
+            shutil.copy(path, directory)
+        made.append(Database.create(tmp_path / "midca.sqlite"))
+        migrate(made[-1], directory)
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.close()
+
+
+def test_lists_and_revocations_outlive_the_migration_to_scopes(database_of):
+    database, now = database_of(2), to_text(Clock()())
+    with database.transaction():
+        for number, crl in ((1, None), (2, "AAAA")):
+            row = {"ca_name": "CA", "number": number, "state": "issued", "revision": number, "crl": crl}
+            dates = {"tbs_sha256": f"hash{number}", "this_update": now, "next_update": now}
+            database.insert("revocation_lists", row | dates)
+        values = dict.fromkeys(("subject_dn", "public_key_sha256", "certificate_profile", "profile_sha256"), "")
+        values |= dict.fromkeys(("not_before", "not_after", "created_at", "revoked_at"), now)
+        values |= {"ca_name": "CA", "serial": "1", "state": "issued", "certificate_type": 1, "username": "f60c28"}
+        database.insert("certificates", values | {"tbs_sha256": "hash", "revocation_reason": 1})
+
+    assert migrate(database, shipped("migrations")) == ["0003_list_scopes"]
+
+    lists = RevocationListStore(database)
+    newest = lists.latest(ListName("CA", ALL))
+    assert (newest.number, newest.revision, newest.crl) == (2, 2, b"\0\0\0")
+    assert lists.highest_number("CA") == 2
+    certificates = CertificateStore(database)
+    assert certificates.find("CA", "1").supersedes is False
+    revoked = certificates.revoked("CA", ended_before=Clock()().replace(year=2000))
+    assert [(row.serial, row.reason, row.partition) for row in revoked] == [(1, RevocationReason.KEYCOMPROMISE, None)]

@@ -64,7 +64,7 @@ class CertificateSearch:
         if self.condition is not None:
             conditions.append(_CONDITIONS[self.condition])
         rows = database.rows(
-            f"SELECT * FROM certificates WHERE {' AND '.join(conditions)} "  # noqa: S608 # nosec B608 -- from above
+            f"SELECT * FROM certificates WHERE {' AND '.join(conditions)} "  # noqa: S608 -- from above # nosec B608
             "ORDER BY created_at DESC LIMIT :limit",
             **parameters,
             now=to_text(now),

@@ -67,7 +67,7 @@ class RevocationListStore:
     def newest(self, ca_name: str) -> dict[ListName, ListDates]:
         """Return the newest issued list of each scope and kind of a CA."""
         rows = self._database.rows(
-            f"SELECT scope, kind, {_DATES} FROM revocation_lists "  # noqa: S608 # nosec B608 -- a constant
+            f"SELECT scope, kind, {_DATES} FROM revocation_lists "  # noqa: S608 -- a constant # nosec B608
             "WHERE ca_name = :ca AND crl IS NOT NULL ORDER BY number",
             ca=ca_name,
         )
@@ -79,7 +79,7 @@ class RevocationListStore:
     def oldest_good(self, name: ListName, now: datetime) -> ListDates | None:
         """Return the oldest issued list that somebody may still hold and go by."""
         row = self._database.row(
-            f"SELECT {_DATES} FROM revocation_lists "  # noqa: S608 # nosec B608 -- a constant
+            f"SELECT {_DATES} FROM revocation_lists "  # noqa: S608 -- a constant # nosec B608
             "WHERE ca_name = :ca_name AND scope = :scope AND kind = :kind AND state = :issued AND next_update > :now "
             "ORDER BY number LIMIT 1",
             **name.as_columns(),
@@ -130,7 +130,7 @@ class RevocationListStore:
 
     def _newest(self, name: ListName, columns: str) -> Row | None:
         return self._database.row(
-            f"SELECT {columns} FROM revocation_lists "  # noqa: S608 # nosec B608 -- the columns are this class's
+            f"SELECT {columns} FROM revocation_lists "  # noqa: S608 -- of this class # nosec B608
             "WHERE ca_name = :ca_name AND scope = :scope AND kind = :kind AND crl IS NOT NULL "
             "ORDER BY number DESC LIMIT 1",
             **name.as_columns(),

@@ -5,9 +5,13 @@ ALTER TABLE certificates ADD COLUMN crl_partition INTEGER;  -- of the list its d
 ALTER TABLE certificates ADD COLUMN supersedes INTEGER NOT NULL DEFAULT 0;  -- 1: once issued, those before it are revoked
 ALTER TABLE certificates ADD COLUMN revocation_revision INTEGER NOT NULL DEFAULT 0;  -- of the CA, at its last change
 
+UPDATE certificates SET revocation_revision = coalesce(
+    (SELECT revision FROM revocation_revisions WHERE revocation_revisions.ca_name = certificates.ca_name), 1)
+WHERE revocation_reason >= 0;
+
 DROP INDEX certificates_by_revocation;
-CREATE INDEX certificates_by_revocation ON certificates (ca_name, revocation_reason) WHERE revocation_reason >= 0;
-CREATE INDEX certificates_by_revision ON certificates (ca_name, revocation_revision) WHERE revocation_revision > 0;
+CREATE INDEX certificates_by_revision ON certificates (ca_name, revocation_revision, serial)
+    WHERE revocation_revision > 0;
 CREATE INDEX certificates_by_partition ON certificates (ca_name, crl_partition) WHERE crl_partition IS NOT NULL;
 
 ALTER TABLE revocation_lists RENAME TO revocation_lists_of_one_scope;

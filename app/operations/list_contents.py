@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.pki.distribution_points import ALL, ListKind
+from app.pki.distribution_points import ALL, ListKind, ListScope
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import RevocationListTemplate, list_entry
 from app.store.revocation_lists import ListName
@@ -22,6 +22,31 @@ if TYPE_CHECKING:
 
 BACKDATED: Final = timedelta(minutes=10)
 """How long before it is signed a list is good, as certificates are: clocks run late."""
+
+
+class Entries:
+    """The entries of a list by serial, in the order in which they came."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._entries: dict[int, x509.RevokedCertificate] = {}
+        self._partitions: dict[int, int] = {}
+
+    def add(self, certificate: RevokedCertificate, entry: x509.RevokedCertificate) -> None:
+        """Take an entry in the place of an earlier one of the same certificate."""
+        self._entries[certificate.serial] = entry
+        if certificate.partition is not None:
+            self._partitions[certificate.serial] = certificate.partition
+
+    def drop(self, certificate: RevokedCertificate) -> None:
+        """Forget a certificate that was released while the list was made."""
+        self._entries.pop(certificate.serial, None)
+
+    def covered_by(self, scope: ListScope) -> list[x509.RevokedCertificate]:
+        """Return the entries that belong on a list of that scope."""
+        if scope.partition is None:
+            return list(self._entries.values())
+        return [entry for serial, entry in self._entries.items() if scope.covers(self._partitions.get(serial))]
 
 
 @dataclass(frozen=True)
@@ -41,29 +66,42 @@ class ListContents:
         now = self.now().replace(microsecond=0)
         number = max(self.store.highest_number(authority.name) + 1, int(now.timestamp()))
         shown_since = self._shown_since(authority, now)
-        complete: list[tuple[x509.RevokedCertificate, int | None]] | None = None
+        complete: Entries | None = None
         for name in names:
             extensions = tuple(authority.points.of_list(name.scope, name.kind)) if authority.points else ()
             base_number, validity = None, self.validity
             if name.kind is ListKind.COMPLETE:
-                if complete is None:  # the same for all scopes, and there may be a million
-                    complete = _entries(self.certificates.revoked(authority.name, ended_before=shown_since), now)
+                # The same for all scopes, and there may be a million.
+                complete = complete or self._entries(authority.name, None, shown_since, now)
                 entries = complete
             else:
                 base_number, since = self._base(name, number, revision, now)
-                changed = self.certificates.changed(authority.name, since_revision=since, ended_before=shown_since)
-                entries, validity = _entries(changed, now), self.delta_validity or self.validity
+                entries = self._entries(authority.name, since, shown_since, now)
+                validity = self.delta_validity or self.validity
             yield (
                 name,
                 RevocationListTemplate(
                     number=number,
                     this_update=now - BACKDATED,
                     next_update=now + validity,
-                    entries=[entry for entry, partition in entries if name.scope.covers(partition)],
+                    entries=entries.covered_by(name.scope),
                     base_number=base_number,
                     extensions=extensions,
                 ),
             )
+
+    def _entries(self, ca_name: str, since_revision: int | None, shown_since: datetime, now: datetime) -> Entries:
+        """Return all that is revoked, or with a revision all that changed since it."""
+        entries = Entries()
+        changed = self.certificates.changed(ca_name, since_revision=since_revision or 0, ended_before=shown_since)
+        for certificate in changed:
+            if certificate.revoked_at is not None:
+                entries.add(certificate, list_entry(certificate.serial, certificate.revoked_at, certificate.reason))
+            elif since_revision is not None:  # it was released: whoever goes by an older list takes it off
+                entries.add(certificate, list_entry(certificate.serial, now, RevocationReason.REMOVEFROMCRL))
+            else:
+                entries.drop(certificate)
+        return entries
 
     def _shown_since(self, authority: CertificateAuthority, now: datetime) -> datetime:
         """Return from which end on a certificate is still shown.
@@ -80,18 +118,3 @@ class ListContents:
         """
         base = self.store.oldest_good(ListName(name.ca_name, name.scope), now)
         return (base.number, base.revision) if base else (number, revision)
-
-
-def _entries(revoked: list[RevokedCertificate], now: datetime) -> list[tuple[x509.RevokedCertificate, int | None]]:
-    """Return the lists' entries with their partitions; one that was released is to be removed (section 5.3.1)."""
-    return [
-        (
-            list_entry(
-                certificate.serial,
-                certificate.revoked_at or now,
-                RevocationReason.REMOVEFROMCRL if certificate.revoked_at is None else certificate.reason,
-            ),
-            certificate.partition,
-        )
-        for certificate in revoked
-    ]

@@ -12,7 +12,11 @@ from app.pki.revocation import RevocationReason
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.store.database import Database, Row
+
+_PAGE = 5000
 
 
 class CertificateState(StrEnum):
@@ -183,13 +187,22 @@ class CertificateStore:
             )
         return changed == 1
 
-    def revoked(self, ca_name: str, *, ended_before: datetime) -> list[RevokedCertificate]:
-        """Return all revoked certificates that did not end before that time, in the order they were revoked."""
-        return self._revoked("revocation_reason >= 0", ca_name, ended_before)
+    def changed(self, ca_name: str, *, since_revision: int, ended_before: datetime) -> Iterator[RevokedCertificate]:
+        """Yield what was revoked, held or released since that revision and did not end before that time.
 
-    def changed(self, ca_name: str, *, since_revision: int, ended_before: datetime) -> list[RevokedCertificate]:
-        """Return what was revoked, held or released since that revision; the reason of one released is NOTREVOKED."""
-        return self._revoked("revocation_revision > :since", ca_name, ended_before, since=since_revision)
+        In the order in which it happened, page by page, so that nobody waits long for the database. A certificate whose
+        state changes meanwhile may come twice; then the later one is right.
+        """
+        after = (since_revision, "~")  # behind every serial
+        while page := self._changed(ca_name, after, ended_before):
+            for row in page:
+                yield RevokedCertificate(
+                    int(row["serial"], 16),
+                    from_text(row["revoked_at"]) if row["revoked_at"] else None,
+                    RevocationReason(row["revocation_reason"]),
+                    row["crl_partition"],
+                )
+            after = (page[-1]["revocation_revision"], page[-1]["serial"])
 
     def highest_partition(self, ca_name: str) -> int | None:
         """Return the highest partition that a certificate of the CA names, None when none does."""
@@ -213,25 +226,18 @@ class CertificateStore:
             self.change_reason(other.ca_name, other.serial, other.revocation_reason, RevocationReason.SUPERSEDED, now)
         return replaced
 
-    def _revoked(
-        self, condition: str, ca_name: str, ended_before: datetime, **parameters: object
-    ) -> list[RevokedCertificate]:
-        rows = self._database.rows(
-            "SELECT serial, revoked_at, revocation_reason, crl_partition FROM certificates "  # noqa: S608 # nosec B608
-            f"WHERE ca_name = :ca AND {condition} AND not_after >= :end ORDER BY revocation_revision, serial",
+    def _changed(self, ca_name: str, after: tuple[int, str], ended_before: datetime) -> list[Row]:
+        return self._database.rows(
+            "SELECT serial, revoked_at, revocation_reason, crl_partition, revocation_revision FROM certificates "
+            "WHERE ca_name = :ca AND revocation_revision > 0 AND not_after >= :end "
+            "AND (revocation_revision, serial) > (:revision, :serial) "
+            "ORDER BY revocation_revision, serial LIMIT :page",
             ca=ca_name,
             end=to_text(ended_before),
-            **parameters,
+            revision=after[0],
+            serial=after[1],
+            page=_PAGE,
         )
-        return [
-            RevokedCertificate(
-                int(row["serial"], 16),
-                from_text(row["revoked_at"]) if row["revoked_at"] else None,
-                RevocationReason(row["revocation_reason"]),
-                row["crl_partition"],
-            )
-            for row in rows
-        ]
 
     def _leave_pending(self, ca_name: str, serial: str, state: CertificateState, certificate: bytes | None) -> bool:
         changed = self._database.execute(

@@ -54,5 +54,5 @@ def test_lists_and_revocations_outlive_the_migration_to_scopes(database_of):
     assert lists.highest_number("CA") == 2
     certificates = CertificateStore(database)
     assert certificates.find("CA", "1").supersedes is False
-    revoked = certificates.revoked("CA", ended_before=Clock()().replace(year=2000))
+    revoked = list(certificates.changed("CA", since_revision=0, ended_before=Clock()().replace(year=2000)))
     assert [(row.serial, row.reason, row.partition) for row in revoked] == [(1, RevocationReason.KEYCOMPROMISE, None)]

@@ -15,6 +15,7 @@ from bench.machine import describe
 from bench.measure import measure
 from bench.plan import DEFAULT, QUICK
 from bench.report import Report
+from bench.revocation import measure_revocation
 
 
 @click.command()
@@ -38,8 +39,9 @@ def main(ca_key: str, json_file: Path | None, profiled: int | None, directory: P
         started, machine = time.monotonic(), describe(Path(name))
         devices = make_devices(plan.devices)
         results = [measure(Path(name) / key, key, plan, devices) for key in keys]
+        revocation = measure_revocation(Path(name), plan)
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    report = Report(command, time.monotonic() - started, machine, plan, results)
+    report = Report(command, time.monotonic() - started, machine, plan, results, revocation)
     click.echo(report.as_text())
     if json_file is not None:
         json_file.write_text(report.as_json())

@@ -11,8 +11,9 @@ from typing import Any, Final
 from tabulate import tabulate
 
 from bench.machine import Machine
-from bench.plan import COLD_START_TARGET, WORKER_RSS_TARGET, Plan
+from bench.plan import COLD_START_TARGET, LISTED_TARGET, REVOCATIONS_TARGET, WORKER_RSS_TARGET, Plan
 from bench.results import KeyResult, Scenario
+from bench.revocation import RevocationResult
 
 _HEADERS: Final = (
     "CA key",
@@ -40,6 +41,7 @@ class Report:
     machine: Machine
     plan: Plan
     results: Sequence[KeyResult]
+    revocation: RevocationResult
 
     def as_json(self) -> str:
         """Return everything, rounds included."""
@@ -50,6 +52,7 @@ class Report:
         """Return the machine, the table of rates and the table of targets."""
         rates = [row for result in self.results for row in _rates(result)]
         targets = [row for result in self.results for row in _targets(result)]
+        targets.extend(_revocation(self.revocation))
         return "\n\n".join(
             (
                 self._preamble(),
@@ -115,6 +118,19 @@ def _targets(result: KeyResult) -> Iterator[list[str]]:
         yield [result.ca_key, f"RSS of worker {number} after load", *_against(rss, WORKER_RSS_TARGET, "MB", 1)]
     pss = f"{result.memory.server_pss:.1f} MB"
     yield [result.ca_key, "proportional memory (PSS) of the whole server", pss, "", ""]
+
+
+def _revocation(result: RevocationResult) -> Iterator[list[str]]:
+    key, beside = "RSA-4096", f"beside {result.already_revoked} revoked"
+    yield [key, "raw durable commits, one writer", f"{result.raw_commits_median:.0f}/s", "", ""]
+    rate, ratio = f"{result.rate_median:.0f}/s", result.rate_median / result.raw_commits_median
+    verdict = "met" if result.rate_median >= REVOCATIONS_TARGET else "MISSED"
+    yield [key, f"revocations, {beside}, {ratio:.2f} of raw commits", rate, f">= {REVOCATIONS_TARGET:g}/s", verdict]
+    yield [key, f"the last one on the list, {beside}", *_against(result.listed_after, LISTED_TARGET, "s", 2)]
+    for cost in result.lists:
+        seconds, peak = f"{cost.seconds:.2f} s", f"{cost.peak_megabytes:.0f} MB (from {cost.base_megabytes:.0f})"
+        yield [key, f"list of {cost.entries} entries, {cost.list_megabytes:.1f} MB", seconds, "", ""]
+        yield [key, f"list of {cost.entries} entries, peak memory", peak, "", ""]
 
 
 def _against(measured: float, target: float, unit: str, digits: int) -> list[str]:

@@ -30,3 +30,7 @@ def test_the_quick_benchmark_measures_something_plausible(tmp_path):
     assert result["memory"]["workers_rss"]
     assert all(rss > 0 for rss in result["memory"]["workers_rss"])
     assert result["memory"]["server_pss"] > 0
+    revocation = figures["revocation"]
+    assert all(rate > 0 for rate in revocation["rates"])
+    assert [(cost["entries"], cost["seconds"] > 0) for cost in revocation["lists"]] == [(5000, True)]
+    assert revocation["lists"][0]["peak_megabytes"] >= revocation["lists"][0]["base_megabytes"] > 0

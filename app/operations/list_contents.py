@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -25,28 +26,24 @@ BACKDATED: Final = timedelta(minutes=10)
 
 
 class Entries:
-    """The entries of a list by serial, in the order in which they came."""
+    """The entries of a list by partition and serial; a certificate never changes its partition."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._entries: dict[int, x509.RevokedCertificate] = {}
-        self._partitions: dict[int, int] = {}
+        self._by_partition: dict[int | None, dict[int, x509.RevokedCertificate]] = defaultdict(dict)
 
     def add(self, certificate: RevokedCertificate, entry: x509.RevokedCertificate) -> None:
         """Take an entry in the place of an earlier one of the same certificate."""
-        self._entries[certificate.serial] = entry
-        if certificate.partition is not None:
-            self._partitions[certificate.serial] = certificate.partition
+        self._by_partition[certificate.partition][certificate.serial] = entry
 
     def drop(self, certificate: RevokedCertificate) -> None:
         """Forget a certificate that was released while the list was made."""
-        self._entries.pop(certificate.serial, None)
+        self._by_partition[certificate.partition].pop(certificate.serial, None)
 
     def covered_by(self, scope: ListScope) -> list[x509.RevokedCertificate]:
         """Return the entries that belong on a list of that scope."""
-        if scope.partition is None:
-            return list(self._entries.values())
-        return [entry for serial, entry in self._entries.items() if scope.covers(self._partitions.get(serial))]
+        covered = [entries for partition, entries in self._by_partition.items() if scope.covers(partition)]
+        return [entry for entries in covered for entry in entries.values()]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ DESCRIPTIONS: Final = {
     "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
     "MIDCA_CRL_HOURS": "Hours a revocation list is good; a new one is issued at half of that, and within seconds of a "
     "revocation. Default `168`. A broker that holds one past its end refuses every device.",
+    "MIDCA_OCSP_MAX_AGE": "Seconds an HTTP cache may keep an OCSP answer, and so miss a revocation; `0` forbids it. "
+    "Default `30`.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
 }
@@ -70,6 +72,7 @@ class Settings:
     retry_window: timedelta
     reenrol: bool
     crl_validity: timedelta
+    ocsp_max_age: timedelta
     key_passphrase: SecretSource
     pepper: SecretSource
 
@@ -98,6 +101,7 @@ class Settings:
             retry_window=timedelta(seconds=_number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
             reenrol=_choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
             crl_validity=timedelta(hours=_number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
+            ocsp_max_age=timedelta(seconds=_number(environment, "MIDCA_OCSP_MAX_AGE", 30, 0, 1800)),
             key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
             pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
         )
@@ -111,6 +115,11 @@ class Settings:
     def authority_files(self) -> Path:
         """The directory of CA certificates and keys."""
         return self.data / "ca"
+
+    @property
+    def responder_files(self) -> Path:
+        """The directory of the OCSP responders' keys and certificates."""
+        return self.authority_files / "ocsp"
 
     @property
     def admin_token(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.errors import Refusal, Unavailable
+from app.errors import Unavailable
 from app.files.protected import exclusive, exclusive_if_free
 from app.pki.certificate_authority import CertificateAuthority
 from app.pki.revocation_list import (
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("midca")
 _List = TypeVar("_List", bound="ListDates")
-_TICK: Final = 1.0  # seconds between two looks; what was revoked in between goes into one list
 _BACKDATED: Final = timedelta(minutes=10)  # as certificates are: clocks run late
 
 
@@ -95,24 +93,6 @@ class RevocationLists:
                     self._issue(authority, actor)
                     issued += 1
         return issued
-
-    def keep_issuing(self, actor: Actor) -> threading.Thread:
-        """Start a thread that issues what is due for as long as the process lives."""
-
-        def loop() -> None:
-            while True:
-                try:
-                    self.issue_due(actor)
-                except Refusal as refusal:
-                    _log.error("no CRL could be issued: %s", refusal)
-                except Exception:  # noqa: BLE001 -- the thread must live; the traceback is logged
-                    _log.exception("no CRL could be issued")
-                ticker.wait(_TICK)
-
-        ticker = threading.Event()
-        thread = threading.Thread(target=loop, name="crl", daemon=True)
-        thread.start()
-        return thread
 
     def _due(self, authority: CertificateAuthority) -> bool:
         latest = self.store.dates(authority.name)

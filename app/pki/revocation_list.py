@@ -50,7 +50,7 @@ class RevokedEntry:
     def encoded(self) -> x509.RevokedCertificate:
         """Return the list's entry; the reason "unspecified" is left out, as RFC 5280 section 5.3.1 wants it."""
         builder = x509.RevokedCertificateBuilder(self.serial, self.revoked_at.replace(microsecond=0))
-        if (flag := _FLAGS.get(self.reason)) is not None:
+        if (flag := reason_flag(self.reason)) is not None:
             builder = builder.add_extension(x509.CRLReason(flag), critical=False)
         return builder.build()
 
@@ -64,6 +64,11 @@ class RevocationListTemplate:
     next_update: datetime
     entries: Iterable[RevokedEntry]
     padding: Padding = Padding.NONE
+
+
+def reason_flag(reason: RevocationReason) -> x509.ReasonFlags | None:
+    """Return the library's name of a reason; None for "unspecified", which is left out where reasons are written."""
+    return _FLAGS.get(reason)
 
 
 def sign_revocation_list(

@@ -24,11 +24,21 @@ class CertificateState(StrEnum):
 
 
 class CertificateType(IntEnum):
-    """EJBCA's certificate types."""
+    """EJBCA's certificate types; that of an OCSP responder is midca's own, far from those EJBCA has given out."""
 
     END_ENTITY = 1
     SUB_CA = 2
     ROOT_CA = 8
+    OCSP_RESPONDER = 1001
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a certificate got, and whether and when it was revoked."""
+
+    state: CertificateState
+    revoked_at: datetime | None
+    revocation_reason: RevocationReason
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,15 @@ class CertificateStore:
         )
         return _certificate(row) if row else None
 
+    def standing(self, ca_name: str, serial: str) -> Standing | None:
+        """Return how the certificate of that CA and serial stands, without its bytes."""
+        row = self._database.row(
+            "SELECT state, revoked_at, revocation_reason FROM certificates WHERE ca_name = :ca AND serial = :serial",
+            ca=ca_name,
+            serial=serial,
+        )
+        return Standing(**_read_standing(row)) if row else None
+
     def find_serial(self, serial: str) -> list[StoredCertificate]:
         """Return the certificates of any CA with that serial."""
         return self._list("serial = :serial", serial=serial)
@@ -103,9 +122,10 @@ class CertificateStore:
     def own_of_authority(self, name: str) -> StoredCertificate | None:
         """Return the newest certificate that was issued to the CA ``name`` itself."""
         found = self._list(
-            "username = :name AND certificate_type <> :end_entity AND state = :issued",
+            "username = :name AND certificate_type IN (:sub_ca, :root_ca) AND state = :issued",
             name=name,
-            end_entity=CertificateType.END_ENTITY,
+            sub_ca=CertificateType.SUB_CA,
+            root_ca=CertificateType.ROOT_CA,
             issued=CertificateState.ISSUED,
         )
         return found[-1] if found else None
@@ -122,9 +142,11 @@ class CertificateStore:
     def holder_of_key(self, public_key_sha256: str, *, other_than: str) -> str | None:
         """Return the name of another holder of a certificate with that public key, or None."""
         row = self._database.row(
-            "SELECT username FROM certificates WHERE public_key_sha256 = :key AND username <> :other LIMIT 1",
+            "SELECT username FROM certificates WHERE public_key_sha256 = :key "
+            "AND (username <> :other OR certificate_type <> :end_entity) LIMIT 1",
             key=public_key_sha256,
             other=other_than,
+            end_entity=CertificateType.END_ENTITY,
         )
         return row["username"] if row else None
 
@@ -210,19 +232,25 @@ def _from_base64(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
 
 
+def _read_standing(row: Row) -> Row:
+    return {
+        "state": CertificateState(row["state"]),
+        "revoked_at": from_text(row["revoked_at"]) if row["revoked_at"] else None,
+        "revocation_reason": RevocationReason(row["revocation_reason"]),
+    }
+
+
 def _certificate(row: Row) -> StoredCertificate:
     return StoredCertificate(
         **{
             **row,
+            **_read_standing(row),
             "certificate_type": CertificateType(row["certificate_type"]),
-            "state": CertificateState(row["state"]),
             "tbs": _from_base64(row["tbs"]),
             "certificate": _from_base64(row["certificate"]),
             "not_before": from_text(row["not_before"]),
             "not_after": from_text(row["not_after"]),
             "created_at": from_text(row["created_at"]),
-            "revoked_at": from_text(row["revoked_at"]) if row["revoked_at"] else None,
-            "revocation_reason": RevocationReason(row["revocation_reason"]),
         }
     )
 

@@ -1,6 +1,7 @@
 """Asks an OCSP responder, with requests that vary one valid one."""
 
 import base64
+import hashlib
 from urllib.parse import quote
 
 from cryptography import x509
@@ -31,7 +32,7 @@ def request(
 
 def _hashes(issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
     built = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
-    return built.issuer_name_hash, built.issuer_key_hash
+    return hashlib.new(algorithm.name, issuer.subject.public_bytes()).digest(), built.issuer_key_hash
 
 
 def path_of(der: bytes) -> str:
@@ -50,4 +51,8 @@ def parsed(answer) -> ocsp.OCSPResponse:
     """The OCSPResponse in an HTTP answer: always status 200, whatever the response says (RFC 6960 appendix A.2)."""
     assert answer.status_code == 200, answer.text
     assert answer.mimetype == "application/ocsp-response"
-    return ocsp.load_der_ocsp_response(answer.data)
+    return load(answer.data)
+
+
+def load(der: bytes) -> ocsp.OCSPResponse:
+    return ocsp.load_der_ocsp_response(der)

@@ -6,6 +6,7 @@ section 2.1). A signature that is there all the same is not looked at: status is
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -53,9 +54,10 @@ class IssuerId:
     @classmethod
     def of(cls, issuer: x509.Certificate, hash_name: str) -> IssuerId:
         """Return the id of the CA with that certificate."""
-        # The library computes the two hashes for a certificate and its issuer; any certificate will do.
+        # The library's own name hash would be that of the issuer's issuer; its key hash is the right one.
         request = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, _HASHES[hash_name]).build()
-        return cls(hash_name, request.issuer_name_hash, request.issuer_key_hash)
+        name_hash = hashlib.new(hash_name, issuer.subject.public_bytes(), usedforsecurity=False).digest()
+        return cls(hash_name, name_hash, request.issuer_key_hash)
 
 
 @dataclass(frozen=True)

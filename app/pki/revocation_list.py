@@ -71,6 +71,11 @@ def reason_flag(reason: RevocationReason) -> x509.ReasonFlags | None:
     return _FLAGS.get(reason)
 
 
+def reason_of(flag: x509.ReasonFlags) -> RevocationReason:
+    """Return the reason that goes by the library's name."""
+    return next((reason for reason, known in _FLAGS.items() if known is flag), RevocationReason.UNSPECIFIED)
+
+
 def sign_revocation_list(
     authority: CertificateAuthority, template: RevocationListTemplate, record: Callable[[bytes], None]
 ) -> x509.CertificateRevocationList:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from app.store.certificates import CertificateStore
 
 _VALIDITY: Final = timedelta(hours=1)  # as long as somebody could show an old answer as the newest
-_CACHED: Final = 8192  # answers a process, of 1 to 2 kB each
+_SECOND: Final = timedelta(seconds=1)
+_CACHED: Final = 2048  # answers a process, of 1 to 2 kB each; a signature costs less than much memory
 
 MAX_MAX_AGE: Final = _VALIDITY / 2
 """The longest an HTTP cache may keep an answer: one that was made half its life ago still lives so long."""
@@ -89,14 +90,15 @@ class Ocsp:
         # A serial nobody issued is any number a stranger thinks of: it must not push out what is asked for often.
         repeated = request.nonce is None and status.status is not Status.UNKNOWN
         sign = self._signed_before if repeated else self._sign
-        signed, this_update = sign(responder, request, status, period)
+        signed, validity = sign(responder, request, status, period)
+        fresh_for = min(self.max_age, validity.next_update - self.now())
         return OcspAnswer(
             der=signed,
             ca_name=authority.name,
             serial=serial_hex(request.serial),
             status=status.status,
-            this_update=this_update,
-            fresh_for=self.max_age if repeated and self.max_age else None,
+            this_update=validity.this_update,
+            fresh_for=fresh_for if repeated and fresh_for >= _SECOND else None,
             tag=_tag(responder, request, status, period),
         )
 
@@ -120,14 +122,14 @@ class Ocsp:
 
     def _sign(
         self, responder: OcspResponder, request: OcspRequest, status: CertificateStatus, _period: int
-    ) -> tuple[bytes, datetime]:
-        """Return an answer and its thisUpdate; every parameter is part of the cache's key, the period alone for that.
+    ) -> tuple[bytes, Validity]:
+        """Return an answer and its validity; every parameter is part of the cache's key, the period alone for that.
 
         So a change of status, a renewed responder, or half of an answer's life bring a new one.
         """
         now = self.now().astimezone(UTC).replace(microsecond=0)
         validity = Validity(now, min(now + _VALIDITY, responder.end))
-        return sign_answer(responder, request, status, validity), now
+        return sign_answer(responder, request, status, validity), validity
 
 
 def _tag(responder: OcspResponder, request: OcspRequest, status: CertificateStatus, period: int) -> str:

@@ -95,7 +95,10 @@ class CertificateStore:
             ca=ca_name,
             serial=serial,
         )
-        return Standing(**_read_standing(row)) if row else None
+        if row is None:
+            return None
+        revoked_at = from_text(row["revoked_at"]) if row["revoked_at"] else None
+        return Standing(CertificateState(row["state"]), revoked_at, RevocationReason(row["revocation_reason"]))
 
     def find_serial(self, serial: str) -> list[StoredCertificate]:
         """Return the certificates of any CA with that serial."""
@@ -232,25 +235,19 @@ def _from_base64(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
 
 
-def _read_standing(row: Row) -> Row:
-    return {
-        "state": CertificateState(row["state"]),
-        "revoked_at": from_text(row["revoked_at"]) if row["revoked_at"] else None,
-        "revocation_reason": RevocationReason(row["revocation_reason"]),
-    }
-
-
 def _certificate(row: Row) -> StoredCertificate:
     return StoredCertificate(
         **{
             **row,
-            **_read_standing(row),
             "certificate_type": CertificateType(row["certificate_type"]),
+            "state": CertificateState(row["state"]),
             "tbs": _from_base64(row["tbs"]),
             "certificate": _from_base64(row["certificate"]),
             "not_before": from_text(row["not_before"]),
             "not_after": from_text(row["not_after"]),
             "created_at": from_text(row["created_at"]),
+            "revoked_at": from_text(row["revoked_at"]) if row["revoked_at"] else None,
+            "revocation_reason": RevocationReason(row["revocation_reason"]),
         }
     )
 

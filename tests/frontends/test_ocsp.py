@@ -319,6 +319,14 @@ def test_answer_to_get_may_be_kept_for_a_short_time(client, installation, mid, s
     assert answer.headers["ETag"]
 
 
+def test_no_cache_keeps_an_answer_past_its_end(client, installation, mid, serial):
+    path = ocsp.path_of(ocsp.request(mid, serial))
+    (responder,) = ocsp.parsed(client.get(path)).certificates
+    for seconds, header in ((20, "max-age=20,"), (0, "no-store")):
+        installation.clock.now = responder.not_valid_after_utc - timedelta(seconds=seconds)
+        assert client.get(path).headers["Cache-Control"].startswith(header)
+
+
 def test_who_has_the_answer_gets_not_modified_until_the_status_changes(client, mid, serial, change):
     path = ocsp.path_of(ocsp.request(mid, serial))
     first = client.get(path)

@@ -16,6 +16,7 @@ from app.pki.ocsp_responder import OcspResponder
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MAX_BYTES: Final = 16 * 1024  # an ML-DSA-87 signature is 4.6 kB, in base64 6.2
 _PEM: Final = serialization.Encoding.PEM
 
 Version = tuple[int, ...]
@@ -53,6 +54,16 @@ class ResponderFiles:
             return OcspResponder(certificate, key)
         except (ValueError, TypeError, InvalidInput) as error:
             raise ConfigurationError(f"{path} is no key and certificate of an OCSP responder.") from error
+
+    def check_writable(self) -> None:
+        """Write as much as a responder takes, and remove it; raise :class:`ConfigurationError` when that fails."""
+        make_directory(self.directory)
+        probe = self.directory / ".probe"
+        try:
+            write_over(probe, bytes(_MAX_BYTES))
+            probe.unlink()
+        except OSError as error:
+            raise ConfigurationError(f"{self.directory} cannot be written: {error.strerror}.") from error
 
     def save(self, ca_name: str, responder: OcspResponder) -> None:
         """Put the responder in the place of the one before it. One process at a time (the lock of the renewal)."""

@@ -76,6 +76,7 @@ class OcspResponders:
 
     def _renew(self, authority: CertificateAuthority, actor: Actor) -> None:
         """Record, sign, store, and only then write the file: a kill on the way leaves the responder that was there."""
+        self._check_writable()
         key, serial, now = generate_key(), self.new_serial(), self.now()
         template = responder_template(authority, key.public_key())
         subject = Subject(f"{authority.name} OCSP", CertificateType.OCSP_RESPONDER)
@@ -84,6 +85,13 @@ class OcspResponders:
         certificate = authority.sign(template, serial=serial, now=now, record=record)
         self.signing.store_signed(authority.name, certificate, actor)
         self.files.save(authority.name, OcspResponder(certificate, key))
+
+    def _check_writable(self) -> None:
+        """Raise before anything is signed: what could never be kept would be signed again every second."""
+        try:
+            self.files.check_writable()
+        except ConfigurationError as error:
+            raise SigningUnavailable(str(error)) from error
 
     def _on_disk(self, authority: CertificateAuthority) -> OcspResponder | None:
         """Return the responder in the file, read again only when the file was replaced."""

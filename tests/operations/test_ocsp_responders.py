@@ -329,6 +329,33 @@ def test_database_that_fails_leaves_the_responder_that_was_there(installation, r
     assert responders.current(mid).certificate == before
 
 
+def test_directory_that_cannot_be_written_lets_nothing_be_signed(installation, responders, mid, monkeypatch):
+    """Else a certificate would be signed and recorded every second, and none of them ever used."""
+    installation.clock.advance(days=16)
+    before = rows(installation)
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.files.protected.os.fsync", full)
+        with pytest.raises(SigningUnavailable, match="cannot be written: No space left"):
+            renew(installation.opened)
+    assert rows(installation) == before
+
+    directory = responders.files.directory
+    kept = directory.rename(directory.with_name("kept"))
+    directory.write_text("no directory")
+    with pytest.raises(SigningUnavailable, match="cannot be made"):
+        renew(installation.opened)
+    assert rows(installation) == before
+    directory.unlink()
+    kept.rename(directory)
+
+    assert renew(installation.opened) == 2
+    assert sorted(path.name for path in directory.iterdir()) == ["IOTmidCA.pem", "IOTrootCA.pem"]
+
+
 def test_answers_are_never_signed_by_the_ca(installation, client, mid):
     signed = installation.oracle.signed()
     for nonce in (None, b"x" * 32):

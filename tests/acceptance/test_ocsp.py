@@ -1,5 +1,7 @@
 """OCSP at the running server, asked and judged by programs that are not ours."""
 
+import base64
+import http.client
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -171,6 +174,25 @@ def test_no_answer_that_was_asked_for_after_a_revocation_says_good(server, tmp_p
     assert wrong == []
     assert set(answers) == {"GOOD", "REVOKED"}
     assert all(": revoked" in each for each in printed)
+
+
+@pytest.mark.parametrize("safe", ["", "/+="], ids=["encoded", "as it is"])
+def test_request_in_the_path_reaches_the_responder_whatever_characters_it_has(server, mid, safe):
+    """Not through urllib or a test client: they have ideas of their own about slashes."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    seen = set()
+    for number in range(3000):
+        der = ocsp.request(mid, (1 << 8 * (9 + number % 3)) + number * 0xFFF3)
+        text = base64.b64encode(der).decode()
+        found = {what for what in ("//", "+") if what in text} | {text[-1]} & {"/", "+"}
+        if found <= seen:
+            continue
+        seen |= found
+        connection.request("GET", f"/ocsp/{quote(text, safe=safe)}")
+        assert status_of(connection.getresponse().read()) == "UNKNOWN"
+    connection.close()
+
+    assert seen == {"//", "+", "/"}
 
 
 def signer(server: RunningServer, mid: x509.Certificate) -> int:

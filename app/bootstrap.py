@@ -15,6 +15,7 @@ from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.hierarchy_file import load_hierarchy
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import exclusive, make_directory, write_once
+from app.files.responder_files import ResponderFiles
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
 from app.operations.end_entities import EndEntities
@@ -24,11 +25,14 @@ from app.operations.hierarchy import Hierarchy
 from app.operations.issuance import Issuance
 from app.operations.list_contents import ListContents
 from app.operations.list_signing import ListSigning
+from app.operations.ocsp import Ocsp
+from app.operations.ocsp_responders import OcspResponders
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
 from app.operations.revocation import Revocation
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
+from app.operations.upkeep import Upkeep
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
@@ -125,6 +129,14 @@ def _open(
             now,
             settings.data / ".crl.lock",
         )
+        responders = OcspResponders(
+            ResponderFiles(settings.responder_files, files.passphrase),
+            authorities,
+            signing,
+            now,
+            new_serial,
+            settings.data / ".ocsp.lock",
+        )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         services = Services(
             authorities=authorities,
@@ -142,11 +154,13 @@ def _open(
                 reenrol=settings.reenrol,
             ),
             tokens=tokens,
-            readiness=Readiness(database, authorities, lists, audit, settings.data, now),
+            readiness=Readiness(database, authorities, lists, responders, audit, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
+            ocsp=Ocsp(authorities, responders, certificates, now, settings.ocsp_max_age),
+            upkeep=Upkeep({"CRL": lists.issue_due, "certificate of an OCSP responder": responders.renew_due}),
             database=database,
             default_password=settings.default_password,
             trusted_networks=settings.trusted_networks,
@@ -155,6 +169,7 @@ def _open(
         if create:
             settled = signing.settle_all(authorities)
             lists.issue_due(SYSTEM)
+            responders.renew_due(SYSTEM)
         token_written = create and _write_admin_token(settings, tokens)
         on_failure.pop_all()
     return Opened(services, tuple(created), token_written, settled)

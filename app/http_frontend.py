@@ -54,6 +54,8 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
     ("DELETE", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
     ("GET", "/pki/<file>"): Access.PUBLIC,
+    ("POST", "/ocsp"): Access.PUBLIC,
+    ("GET", "/ocsp/<path:request>"): Access.PUBLIC,
     ("POST", "/sign/<username>/pkcs10"): Access.ENTITY_PASSWORD,
     ("POST", "/user"): Access.REGISTRAR,
     ("GET", "/user/<username>"): Access.REGISTRAR,
@@ -129,9 +131,7 @@ def json_object() -> dict[str, Any]:
     """
     if request.mimetype != "application/json":
         raise HttpRefusal("invalid mimetype")
-    if request.headers.get("Content-Encoding") is not None:
-        raise HttpRefusal("The body must not be compressed.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    body = _read_body()
+    body = read_body()
     try:
         text = body.decode("utf-8")
         document = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
@@ -143,7 +143,11 @@ def json_object() -> dict[str, Any]:
     return document
 
 
-def _read_body() -> bytes:
+def read_body(limit: int = MAX_BODY_BYTES) -> bytes:
+    """Return the body as it was sent; one of more than ``limit`` octets is refused before it is read whole."""
+    if request.headers.get("Content-Encoding") is not None:
+        raise HttpRefusal("The body must not be compressed.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    request.max_content_length = limit
     try:
         return request.get_data(cache=False)
     except HTTPException:  # too large

@@ -54,6 +54,8 @@ DESCRIPTIONS: Final = {
     "MIDCA_PUBLIC_URL": "Where the world reaches this server, such as `http://ca.example.org:5583`; new certificates "
     "then say where their CRL, their issuer and the OCSP responder are. Several, separated by commas: new certificates "
     "name the first, CRLs answer to all; keep an old one while certificates name it. Default: none.",
+    "MIDCA_OCSP_MAX_AGE": "Seconds an HTTP cache may keep an OCSP answer, and so miss a revocation; `0` forbids it. "
+    "Default `30`.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
 }
@@ -79,6 +81,7 @@ class Settings:
     crl_validity: timedelta
     delta_crl_validity: timedelta | None
     public_urls: tuple[str, ...]
+    ocsp_max_age: timedelta
     key_passphrase: SecretSource
     pepper: SecretSource
 
@@ -109,6 +112,7 @@ class Settings:
             crl_validity=timedelta(hours=_number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
             delta_crl_validity=timedelta(hours=_number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
             public_urls=_urls(environment),
+            ocsp_max_age=timedelta(seconds=_number(environment, "MIDCA_OCSP_MAX_AGE", 30, 0, 1800)),
             key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
             pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
         )
@@ -122,6 +126,11 @@ class Settings:
     def authority_files(self) -> Path:
         """The directory of CA certificates and keys."""
         return self.data / "ca"
+
+    @property
+    def responder_files(self) -> Path:
+        """The directory of the OCSP responders' keys and certificates."""
+        return self.authority_files / "ocsp"
 
     @property
     def admin_token(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
@@ -13,6 +14,7 @@ from bench.devices import make_devices
 from bench.issuance_profile import profile
 from bench.machine import describe
 from bench.measure import measure
+from bench.ocsp import measure_ocsp
 from bench.plan import DEFAULT, QUICK
 from bench.report import Report
 from bench.revocation import measure_revocation
@@ -23,12 +25,21 @@ from bench.revocation import measure_revocation
 @click.option("--quick", is_flag=True, help="Few rounds, under a minute: whether it works, not how fast it is.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every figure to this file too.")
 @click.option("--profile", "profiled", type=click.IntRange(min=1), help="Profile so many enrolments in this process.")
+@click.option("--ocsp", "only_ocsp", is_flag=True, help="Measure OCSP answers, and nothing else.")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Put the temporary data here: the file system decides what a durable commit costs.",
 )
-def main(ca_key: str, json_file: Path | None, profiled: int | None, directory: Path | None, *, quick: bool) -> None:
+def main(
+    ca_key: str,
+    json_file: Path | None,
+    profiled: int | None,
+    directory: Path | None,
+    *,
+    quick: bool,
+    only_ocsp: bool,
+) -> None:
     """Measure midca on this machine, over the loopback interface, with data that is thrown away."""
     keys = ca_key.split(",")
     with tempfile.TemporaryDirectory(prefix="midca-bench-", dir=directory) as name:
@@ -37,6 +48,12 @@ def main(ca_key: str, json_file: Path | None, profiled: int | None, directory: P
             return
         plan = QUICK if quick else DEFAULT
         started, machine = time.monotonic(), describe(Path(name))
+        if only_ocsp:
+            ocsp = measure_ocsp(Path(name) / "ocsp", plan, machine)
+            click.echo(ocsp.as_text())
+            if json_file is not None:
+                json_file.write_text(json.dumps(ocsp.as_dict(), indent=2) + "\n")
+            return
         devices = make_devices(plan.devices)
         results = [measure(Path(name) / key, key, plan, devices) for key in keys]
         revocation = measure_revocation(Path(name), plan)

@@ -84,10 +84,10 @@ class _Bench:
             raw_commits=self.commits,
             raw_commits_median=statistics.median(self.commits),
             issue=[
-                _scenario(connections, len(self._enrolling(connections)), self.issues[connections])
+                scenario(connections, len(self._enrolling(connections)), self.issues[connections])
                 for connections in sorted(self.issues)
             ],
-            wrong_password=_scenario(GUESSING_CONNECTIONS, len(self.devices), self.guesses),
+            wrong_password=scenario(GUESSING_CONNECTIONS, len(self.devices), self.guesses),
             memory=memory,
             cold_starts=starts,
             cold_start_median=statistics.median(starts),
@@ -107,5 +107,6 @@ class _Bench:
         return Figures.of(burst, cpu, self.signatures[-1])
 
 
-def _scenario(connections: int, requests: int, rounds: list[Figures]) -> Scenario:
+def scenario(connections: int, requests: int, rounds: list[Figures]) -> Scenario:
+    """Return what came of all rounds of one kind of request."""
     return Scenario(connections, requests * len(rounds), Figures.median(rounds), rounds)

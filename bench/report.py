@@ -15,7 +15,7 @@ from bench.plan import COLD_START_TARGET, LISTED_TARGET, REVOCATIONS_TARGET, WOR
 from bench.results import KeyResult, Scenario
 from bench.revocation import RevocationResult
 
-_HEADERS: Final = (
+HEADERS: Final = (
     "CA key",
     "what",
     "connections",
@@ -56,7 +56,7 @@ class Report:
         return "\n\n".join(
             (
                 self._preamble(),
-                tabulate(rates, _HEADERS, tablefmt="github", disable_numparse=True, colalign=_alignment(2, 10)),
+                tabulate(rates, HEADERS, tablefmt="github", disable_numparse=True, colalign=ALIGNMENT),
                 tabulate(
                     targets,
                     ("CA key", "what", "measured", "target", ""),
@@ -85,22 +85,24 @@ class Report:
 
 
 def _rates(result: KeyResult) -> Iterator[list[str]]:
-    yield [result.ca_key, "raw signatures, all cores", "", *_raw(result.raw_signatures), "1.00", *_NOT_MEASURED]
-    yield [result.ca_key, "raw durable commits, one writer", "", *_raw(result.raw_commits), "", *_NOT_MEASURED]
+    yield [result.ca_key, "raw signatures, all cores", "", *raw(result.raw_signatures), "1.00", *_NOT_MEASURED]
+    yield [result.ca_key, "raw durable commits, one writer", "", *raw(result.raw_commits), "", *_NOT_MEASURED]
     for scenario in result.issue:
-        yield [result.ca_key, "issue", *_figures(scenario, f"{scenario.median.ratio:.2f}")]
-    yield [result.ca_key, "refuse a wrong password", *_figures(result.wrong_password, "")]
+        yield [result.ca_key, "issue", *figures(scenario, f"{scenario.median.ratio:.2f}")]
+    yield [result.ca_key, "refuse a wrong password", *figures(result.wrong_password, "")]
 
 
-def _raw(rates: Sequence[float]) -> list[str]:
+def raw(rates: Sequence[float]) -> list[str]:
+    """Return the cells of a rate: median, least and most."""
     return [f"{statistics.median(rates):.0f}", f"{min(rates):.0f} - {max(rates):.0f}"]
 
 
-def _figures(scenario: Scenario, ratio: str) -> list[str]:
+def figures(scenario: Scenario, ratio: str) -> list[str]:
+    """Return the cells of a scenario from its connections on."""
     median = scenario.median
     return [
         str(scenario.connections),
-        *_raw([figures.rate for figures in scenario.rounds]),
+        *raw([one.rate for one in scenario.rounds]),
         ratio,
         f"{median.p50_ms:.1f}",
         f"{median.p99_ms:.1f}",
@@ -140,3 +142,6 @@ def _against(measured: float, target: float, unit: str, digits: int) -> list[str
 
 def _alignment(left: int, right: int) -> tuple[Any, ...]:
     return ("left",) * left + ("right",) * right
+
+
+ALIGNMENT: Final = _alignment(2, 10)

@@ -34,3 +34,19 @@ def test_the_quick_benchmark_measures_something_plausible(tmp_path):
     assert all(rate > 0 for rate in revocation["rates"])
     assert [(cost["entries"], cost["seconds"] > 0) for cost in revocation["lists"]] == [(5000, True)]
     assert revocation["lists"][0]["peak_megabytes"] >= revocation["lists"][0]["base_megabytes"] > 0
+
+
+@pytest.mark.slow
+def test_the_quick_benchmark_of_ocsp_measures_something_plausible(tmp_path):
+    file = tmp_path / "figures.json"
+
+    command = [sys.executable, "-m", "bench", "--quick", "--ocsp", "--json", file]
+    done = run(*command, cwd=Path(__file__).parent.parent)
+
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(file.read_text())
+    assert all(rate > 0 for rate in figures["raw_signatures"])
+    assert set(figures["scenarios"]) == {"OCSP, signed before", "OCSP, nonce"}
+    for measured in figures["scenarios"].values():
+        assert [scenario["connections"] for scenario in measured] == [1, 8]
+        assert all(0 < scenario["median"]["ratio"] < 1.2 for scenario in measured)

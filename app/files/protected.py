@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from app.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -29,6 +29,15 @@ def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
     Raises :class:`FileExistsError` rather than touch one that is there. One process at a time (the set-up's lock).
     """
+    _write(path, content, mode, os.link)  # unlike a rename, a link fails when the name is taken
+
+
+def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write as :func:`write_once` does, in the place of what is there: who reads sees all of the old or of the new."""
+    _write(path, content, mode, os.replace)
+
+
+def _write(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     for left_by_a_kill in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
         left_by_a_kill.unlink(missing_ok=True)
@@ -38,7 +47,7 @@ def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(temporary, path)  # unlike a rename, this fails when the name is taken
+        put(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.operations.authorities import Authorities
+    from app.operations.ocsp_responders import OcspResponders
     from app.operations.revocation_lists import RevocationLists
     from app.store.audit_log import AuditLog
     from app.store.database import Database
@@ -29,6 +30,7 @@ class Readiness:
     database: Database
     authorities: Authorities
     revocation_lists: RevocationLists
+    ocsp_responders: OcspResponders
     audit: AuditLog
     data: Path
     now: Callable[[], datetime]
@@ -39,6 +41,7 @@ class Readiness:
             "database": self._database,
             "keys": self._keys,
             "crl": self._crl,
+            "ocsp": self._ocsp,
             "disk": self._disk,
             "clock": self._clock,
         }
@@ -62,6 +65,11 @@ class Readiness:
     def _crl(self) -> str | None:
         for authority in self.authorities:
             self.revocation_lists.check_fresh(authority)
+        return None
+
+    def _ocsp(self) -> str | None:
+        for authority in self.authorities:
+            self.ocsp_responders.check(authority)
         return None
 
     def _disk(self) -> str | None:

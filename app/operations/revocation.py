@@ -44,6 +44,8 @@ class Revocation:
         authority, wanted = self.authorities.named(ca), canonical_serial(serial)
         with self.database.transaction():
             stored = self._existing(authority, wanted)
+            if stored.certificate_type is CertificateType.OCSP_RESPONDER:
+                raise NotAllowed("The certificate of an OCSP responder is not revoked: it is renewed, and soon ends.")
             if stored.certificate_type is not CertificateType.END_ENTITY:
                 raise NotAllowed("The certificate of a CA is not revoked here: take the CA out of use first.")
             new = revocation.after(stored.revocation_reason, reason, issuer=authority.subject_dn, serial=wanted)

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from app.operations.authorities import Authorities
     from app.operations.end_entities import EndEntities
     from app.operations.issuance import Issuance
+    from app.operations.ocsp import Ocsp
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
     from app.operations.revocation_lists import RevocationLists
+    from app.operations.upkeep import Upkeep
     from app.store.certificates import CertificateStore
     from app.store.database import Database
 
@@ -35,6 +37,8 @@ class Services:
     signing: RecordedSigning
     revocation: Revocation
     revocation_lists: RevocationLists
+    ocsp: Ocsp
+    upkeep: Upkeep
     database: Database
     default_password: str | None = field(repr=False)
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()

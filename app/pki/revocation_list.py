@@ -66,6 +66,16 @@ def list_entry(serial: int, revoked_at: datetime, reason: RevocationReason) -> x
     return x509.RevokedCertificateBuilder(serial, revoked_at.replace(microsecond=0), _REASONS.get(reason, [])).build()
 
 
+def reason_flag(reason: RevocationReason) -> x509.ReasonFlags | None:
+    """Return the library's name of a reason; None for "unspecified", which is left out where reasons are written."""
+    return _FLAGS.get(reason)
+
+
+def reason_of(flag: x509.ReasonFlags) -> RevocationReason:
+    """Return the reason that goes by the library's name."""
+    return next((reason for reason, known in _FLAGS.items() if known is flag), RevocationReason.UNSPECIFIED)
+
+
 def sign_revocation_list(
     authority: CertificateAuthority, template: RevocationListTemplate, record: Callable[[bytes], None]
 ) -> x509.CertificateRevocationList:

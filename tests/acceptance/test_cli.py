@@ -87,9 +87,10 @@ def test_a_second_init_makes_nothing_new(midca):
     midca("init")
 
     assert {path: path.read_bytes() for path in (midca.data / "ca").rglob("*.pem")} == before
-    assert len(before) == 4
+    assert {path.parent.name for path in before} == {"certificates", "keys", "ocsp"}
+    assert len(before) == 6
     assert (midca.data / "admin.token").read_text() == token
-    assert len(midca.json("cert", "list")) == 2
+    assert len(midca.json("cert", "list")) == 4
     assert len(midca.json("token", "list")) == 1
 
 
@@ -99,8 +100,8 @@ def test_what_init_makes_is_private_whatever_the_umask(empty):
     def modes(*names: str) -> set[int]:
         return {stat.S_IMODE((empty.data / name).stat().st_mode) for name in names}
 
-    assert modes(".", "ca/keys", "secrets") == {0o700}
-    assert modes("ca/keys/IOTrootCA.pem", "ca/keys/IOTmidCA.pem") == {0o600}
+    assert modes(".", "ca/keys", "ca/ocsp", "secrets") == {0o700}
+    assert modes("ca/keys/IOTrootCA.pem", "ca/keys/IOTmidCA.pem", "ca/ocsp/IOTmidCA.pem") == {0o600}
     assert modes("secrets/key-passphrase", "secrets/pepper", "admin.token", "midca.sqlite") == {0o600}
 
 
@@ -115,7 +116,7 @@ def test_no_file_but_a_certificate_can_be_opened_by_others_in_a_directory_they_m
 
 
 def test_a_ca_key_is_stored_encrypted(midca):
-    for path in (midca.data / "ca" / "keys").iterdir():
+    for path in [*(midca.data / "ca" / "keys").iterdir(), *(midca.data / "ca" / "ocsp").iterdir()]:
         assert path.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
 
 
@@ -203,7 +204,7 @@ def test_cert_show_finds_what_cert_list_names(midca, password_file, request_file
     assert midca.json("cert", "find", "--serial", listed["serial"][:10].lower(), "--state", "good") == [listed]
     assert midca.json("cert", "find", "--subject", "F60C", "--ends-within", "30") == []
     assert midca.json("cert", "show", listed["serial"])["profile"] == "CFREE"
-    assert len(midca.json("cert", "list")) == 3
+    assert len(midca.json("cert", "list")) == 5
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import pytest
 
 from app.pki.revocation import RevocationReason
 from app.store.certificate_search import CertificateSearch, Condition
+from app.store.certificates import CertificateType
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR
 
@@ -23,7 +24,7 @@ def world(installation):
 
 def found(world, *, limit: int = 100, **wanted) -> list[str]:
     rows = CertificateSearch(**wanted).run(world.services.database, world.clock(), limit)
-    return [row.username for row in rows if row.ca_name == "IOTmidCA"]
+    return [row.username for row in rows if row.certificate_type is CertificateType.END_ENTITY]
 
 
 def test_without_a_wish_all_are_found_newest_first(world):

@@ -33,15 +33,6 @@ class CertificateType(IntEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a certificate got, and whether and when it was revoked."""
-
-    state: CertificateState
-    revoked_at: datetime | None
-    revocation_reason: RevocationReason
-
-
-@dataclass(frozen=True)
 class StoredCertificate:
     """A certificate's row. ``tbs`` is there while pending, ``certificate`` (DER) once issued; ``serial`` is hex."""
 
@@ -88,18 +79,6 @@ class CertificateStore:
         )
         return _certificate(row) if row else None
 
-    def standing(self, ca_name: str, serial: str) -> Standing | None:
-        """Return how the certificate of that CA and serial stands, without its bytes."""
-        row = self._database.row(
-            "SELECT state, revoked_at, revocation_reason FROM certificates WHERE ca_name = :ca AND serial = :serial",
-            ca=ca_name,
-            serial=serial,
-        )
-        if row is None:
-            return None
-        revoked_at = from_text(row["revoked_at"]) if row["revoked_at"] else None
-        return Standing(CertificateState(row["state"]), revoked_at, RevocationReason(row["revocation_reason"]))
-
     def find_serial(self, serial: str) -> list[StoredCertificate]:
         """Return the certificates of any CA with that serial."""
         return self._list("serial = :serial", serial=serial)
@@ -125,10 +104,10 @@ class CertificateStore:
     def own_of_authority(self, name: str) -> StoredCertificate | None:
         """Return the newest certificate that was issued to the CA ``name`` itself."""
         found = self._list(
-            "username = :name AND certificate_type IN (:sub_ca, :root_ca) AND state = :issued",
+            "username = :name AND certificate_type NOT IN (:end_entity, :responder) AND state = :issued",
             name=name,
-            sub_ca=CertificateType.SUB_CA,
-            root_ca=CertificateType.ROOT_CA,
+            end_entity=CertificateType.END_ENTITY,
+            responder=CertificateType.OCSP_RESPONDER,
             issued=CertificateState.ISSUED,
         )
         return found[-1] if found else None

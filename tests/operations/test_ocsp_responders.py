@@ -384,6 +384,6 @@ def test_ca_of_every_kind_of_key_delegates(tmp_path):
 def test_max_age_is_never_longer_than_an_answer_lives(installation):
     services = installation.services
     asked = Ocsp(
-        services.authorities, services.ocsp.responders, services.certificates, installation.clock, timedelta(days=1)
+        services.authorities, services.ocsp.responders, services.database, installation.clock, timedelta(days=1)
     )
     assert asked.max_age == timedelta(minutes=30)

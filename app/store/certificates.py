@@ -104,10 +104,9 @@ class CertificateStore:
     def own_of_authority(self, name: str) -> StoredCertificate | None:
         """Return the newest certificate that was issued to the CA ``name`` itself."""
         found = self._list(
-            "username = :name AND certificate_type NOT IN (:end_entity, :responder) AND state = :issued",
+            "username = :name AND certificate_type <> :end_entity AND state = :issued",
             name=name,
             end_entity=CertificateType.END_ENTITY,
-            responder=CertificateType.OCSP_RESPONDER,
             issued=CertificateState.ISSUED,
         )
         return found[-1] if found else None
@@ -123,13 +122,8 @@ class CertificateStore:
 
     def holder_of_key(self, public_key_sha256: str, *, other_than: str) -> str | None:
         """Return the name of another holder of a certificate with that public key, or None."""
-        row = self._database.row(
-            "SELECT username FROM certificates WHERE public_key_sha256 = :key "
-            "AND (username <> :other OR certificate_type <> :end_entity) LIMIT 1",
-            key=public_key_sha256,
-            other=other_than,
-            end_entity=CertificateType.END_ENTITY,
-        )
+        sql = "SELECT username FROM certificates WHERE public_key_sha256 = :key AND username <> :other LIMIT 1"
+        row = self._database.row(sql, key=public_key_sha256, other=other_than)
         return row["username"] if row else None
 
     def mark_issued(self, ca_name: str, serial: str, certificate: bytes) -> bool:

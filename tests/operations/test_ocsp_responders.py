@@ -94,7 +94,7 @@ def test_renewal_is_audited(installation):
 
     entries = installation.services.readiness.audit.entries()[-4:]
     assert [entry["action"] for entry in entries] == ["certificate.pending", "certificate.issued"] * 2
-    assert {entry["object"] for entry in entries} == {"IOTmidCA OCSP", "IOTrootCA OCSP"}
+    assert {entry["object"] for entry in entries} == {"IOTmidCA/OCSP", "IOTrootCA/OCSP"}
     assert {entry["actor"] for entry in entries} == {"tester"}
 
 

@@ -159,7 +159,7 @@ def _open(
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
-            ocsp=Ocsp(authorities, responders, certificates, now, settings.ocsp_max_age),
+            ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             upkeep=Upkeep({"CRL": lists.issue_due, "certificate of an OCSP responder": responders.renew_due}),
             database=database,
             default_password=settings.default_password,

@@ -21,6 +21,7 @@ from app.pki.ocsp import (
     Validity,
     sign_answer,
 )
+from app.store.certificate_standing import standing
 from app.store.certificates import CertificateState
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from app.operations.ocsp_responders import OcspResponders
     from app.pki.certificate_authority import CertificateAuthority
     from app.pki.ocsp_responder import OcspResponder
-    from app.store.certificates import CertificateStore
+    from app.store.database import Database
 
 _VALIDITY: Final = timedelta(hours=1)  # as long as somebody could show an old answer as the newest
 _SECOND: Final = timedelta(seconds=1)
@@ -64,14 +65,14 @@ class Ocsp:
         self,
         authorities: Authorities,
         responders: OcspResponders,
-        certificates: CertificateStore,
+        database: Database,
         now: Callable[[], datetime],
         max_age: timedelta,
     ) -> None:
         """Take what it asks, and how long HTTP caches may keep an answer without a nonce."""
         self.authorities = authorities
         self.responders = responders
-        self.certificates = certificates
+        self.database = database
         self.now = now
         self.max_age = min(max_age, MAX_MAX_AGE)
         self._signed_before = lru_cache(maxsize=_CACHED)(self._sign)
@@ -111,7 +112,7 @@ class Ocsp:
 
     def status(self, authority: CertificateAuthority, serial: int) -> CertificateStatus:
         """Return what the database says now. One that is still to be signed is not known; one that ended stays good."""
-        found = self.certificates.standing(authority.name, serial_hex(serial))
+        found = standing(self.database, authority.name, serial_hex(serial))
         if found is not None and found.revoked_at is not None:
             return CertificateStatus.revoked(found.revoked_at, found.revocation_reason)
         return GOOD if found is not None and found.state is CertificateState.ISSUED else UNKNOWN

@@ -79,7 +79,8 @@ class OcspResponders:
         self._check_writable()
         key, serial, now = generate_key(), self.new_serial(), self.now()
         template = responder_template(authority, key.public_key())
-        subject = Subject(f"{authority.name} OCSP", CertificateType.OCSP_RESPONDER)
+        # Neither an end entity nor a CA can have a name with a slash in it.
+        subject = Subject(f"{authority.name}/OCSP", CertificateType.OCSP_RESPONDER)
         particulars = authority.particulars(template, serial=serial, now=now)
         row = self.signing.pending_row(authority.name, template, particulars, subject)
         record = self.signing.recorder(row, lambda: None, actor)

@@ -37,15 +37,6 @@ class CertificateType(IntEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a certificate got, and whether and when it was revoked."""
-
-    state: CertificateState
-    revoked_at: datetime | None
-    revocation_reason: RevocationReason
-
-
-@dataclass(frozen=True)
 class StoredCertificate:
     """A certificate's row. ``tbs`` is there while pending, ``certificate`` (DER) once issued; ``serial`` is hex.
 
@@ -108,18 +99,6 @@ class CertificateStore:
         )
         return from_row(row) if row else None
 
-    def standing(self, ca_name: str, serial: str) -> Standing | None:
-        """Return how the certificate of that CA and serial stands, without its bytes."""
-        row = self._database.row(
-            "SELECT state, revoked_at, revocation_reason FROM certificates WHERE ca_name = :ca AND serial = :serial",
-            ca=ca_name,
-            serial=serial,
-        )
-        if row is None:
-            return None
-        revoked_at = from_text(row["revoked_at"]) if row["revoked_at"] else None
-        return Standing(CertificateState(row["state"]), revoked_at, RevocationReason(row["revocation_reason"]))
-
     def find_serial(self, serial: str) -> list[StoredCertificate]:
         """Return the certificates of any CA with that serial."""
         return self._list("serial = :serial", serial=serial)
@@ -145,10 +124,9 @@ class CertificateStore:
     def own_of_authority(self, name: str) -> StoredCertificate | None:
         """Return the newest certificate that was issued to the CA ``name`` itself."""
         found = self._list(
-            "username = :name AND certificate_type IN (:sub_ca, :root_ca) AND state = :issued",
+            "username = :name AND certificate_type <> :end_entity AND state = :issued",
             name=name,
-            sub_ca=CertificateType.SUB_CA,
-            root_ca=CertificateType.ROOT_CA,
+            end_entity=CertificateType.END_ENTITY,
             issued=CertificateState.ISSUED,
         )
         return found[-1] if found else None
@@ -159,13 +137,8 @@ class CertificateStore:
 
     def holder_of_key(self, public_key_sha256: str, *, other_than: str) -> str | None:
         """Return the name of another holder of a certificate with that public key, or None."""
-        row = self._database.row(
-            "SELECT username FROM certificates WHERE public_key_sha256 = :key "
-            "AND (username <> :other OR certificate_type <> :end_entity) LIMIT 1",
-            key=public_key_sha256,
-            other=other_than,
-            end_entity=CertificateType.END_ENTITY,
-        )
+        sql = "SELECT username FROM certificates WHERE public_key_sha256 = :key AND username <> :other LIMIT 1"
+        row = self._database.row(sql, key=public_key_sha256, other=other_than)
         return row["username"] if row else None
 
     def mark_issued(self, ca_name: str, serial: str, certificate: bytes) -> bool:

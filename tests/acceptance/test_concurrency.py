@@ -106,7 +106,7 @@ def test_two_servers_started_at_once_on_an_empty_directory_make_each_ca_once(mak
     chains = {server.get("/ca/IOTmidCA").body["certificate"] for server in pair}
     registered = [server.register(f"by{server.port}").status for server in pair]
     made = pair[0].sql("SELECT username, state FROM certificates ORDER BY username")
-    cas = ("IOTmidCA", "IOTmidCA OCSP", "IOTrootCA", "IOTrootCA OCSP")
+    cas = ("IOTmidCA", "IOTmidCA/OCSP", "IOTrootCA", "IOTrootCA/OCSP")
     tokens = pair[0].sql("SELECT name FROM access_tokens")
 
     assert [server.stop() for server in pair] == [0, 0]

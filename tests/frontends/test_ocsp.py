@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponseStatus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -439,8 +440,11 @@ def test_responders_certificate_is_no_end_entitys(client, installation, admin, m
 
     assert "OCSP responder" in client.delete(path, headers=admin).json["message"]
     assert ocsp.post(client, ocsp.request(mid, responder.serial_number)).certificate_status is OCSPCertStatus.GOOD
-    for name in ("IOTmidCA", "IOTmidCA OCSP"):
+    for name in ("IOTmidCA", "IOTmidCA/OCSP", "IOTmidCA%2FOCSP"):
         assert client.get(f"/user/{name}/find?valid=false", headers=admin).status_code == 404
+    assert client.post("/user", json={"username": "IOTmidCA/OCSP"}, headers=admin).status_code == 400
+    own = installation.services.certificates.own_of_authority("IOTmidCA")
+    assert own.certificate == mid.public_bytes(Encoding.DER)
 
 
 def test_key_of_a_responder_is_nobody_elses(client, installation):

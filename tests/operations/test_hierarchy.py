@@ -39,7 +39,7 @@ def test_certificates_of_the_cas_are_recorded_like_all_others(installation):
     rows = installation.sql("SELECT username, certificate_type, state FROM certificates ORDER BY username")
 
     cas = [("IOTmidCA", 2, "issued"), ("IOTrootCA", 8, "issued")]
-    assert rows == sorted([*cas, ("IOTmidCA OCSP", 1001, "issued"), ("IOTrootCA OCSP", 1001, "issued")])
+    assert rows == sorted([*cas, ("IOTmidCA/OCSP", 1001, "issued"), ("IOTrootCA/OCSP", 1001, "issued")])
     installation.check()
 
 

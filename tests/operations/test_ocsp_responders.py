@@ -94,7 +94,7 @@ def test_renewal_is_audited(installation):
 
     entries = installation.services.readiness.audit.entries()[-4:]
     assert [entry["action"] for entry in entries] == ["certificate.pending", "certificate.issued"] * 2
-    assert {entry["object"] for entry in entries} == {"IOTmidCA OCSP", "IOTrootCA OCSP"}
+    assert {entry["object"] for entry in entries} == {"IOTmidCA/OCSP", "IOTrootCA/OCSP"}
     assert {entry["actor"] for entry in entries} == {"tester"}
 
 
@@ -384,6 +384,6 @@ def test_ca_of_every_kind_of_key_delegates(tmp_path):
 def test_max_age_is_never_longer_than_an_answer_lives(installation):
     services = installation.services
     asked = Ocsp(
-        services.authorities, services.ocsp.responders, services.certificates, installation.clock, timedelta(days=1)
+        services.authorities, services.ocsp.responders, services.database, installation.clock, timedelta(days=1)
     )
     assert asked.max_age == timedelta(minutes=30)

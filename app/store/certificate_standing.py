@@ -1,0 +1,36 @@
+"""How a certificate stands, read without its bytes: OCSP asks at every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app.pki.revocation import RevocationReason
+from app.store.certificates import CertificateState
+from app.store.times import from_text
+
+if TYPE_CHECKING:
+    from app.store.database import Database
+
+
+@dataclass(frozen=True)
+class CertificateStanding:
+    """How far a certificate got, and whether and when it was revoked."""
+
+    state: CertificateState
+    revoked_at: datetime | None
+    revocation_reason: RevocationReason
+
+
+def standing(database: Database, ca_name: str, serial: str) -> CertificateStanding | None:
+    """Return how the certificate of that CA and serial (upper-case hex, no leading zeros) stands; None: no such one."""
+    row = database.row(
+        "SELECT state, revoked_at, revocation_reason FROM certificates WHERE ca_name = :ca AND serial = :serial",
+        ca=ca_name,
+        serial=serial,
+    )
+    if row is None:
+        return None
+    revoked_at = from_text(row["revoked_at"]) if row["revoked_at"] else None
+    return CertificateStanding(CertificateState(row["state"]), revoked_at, RevocationReason(row["revocation_reason"]))

@@ -45,6 +45,9 @@ class Access(Enum):
 ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/health"): Access.PUBLIC,
     ("GET", "/ready"): Access.PUBLIC,
+    ("GET", "/openapi.json"): Access.PUBLIC,
+    ("GET", "/docs"): Access.PUBLIC,
+    ("GET", "/docs/style.css"): Access.PUBLIC,
     ("GET", "/ejbca/version"): Access.PUBLIC,
     ("GET", "/ca"): Access.PUBLIC,
     ("GET", "/ca/<name>"): Access.PUBLIC,

@@ -10,10 +10,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, jsonify, request
+from marshmallow import fields
 from werkzeug.exceptions import HTTPException
 
 from app.errors import Refusal
-from app.frontends import distribution, ejbca_rest
+from app.frontends import api_description, distribution, ejbca_rest
+from app.http_description import Answer, described
 from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def create_app(opened: Services) -> Flask:
     app.register_error_handler(Exception, _bug)
     app.register_blueprint(ejbca_rest.blueprint)
     app.register_blueprint(distribution.blueprint)
+    app.register_blueprint(api_description.blueprint)
     app.add_url_rule("/health", view_func=_health, methods=["GET"])
     app.add_url_rule("/ready", view_func=_ready, methods=["GET"])
     return app
@@ -54,11 +57,29 @@ def _begin() -> None:
     g.actor = authorise()
 
 
+class Health(Answer):
+    status = fields.Str(required=True, metadata={"enum": ["ok"]})
+
+
+class Ready(Answer):
+    status = fields.Str(required=True, metadata={"enum": ["ok", "not ready"]})
+    checks = fields.Dict(
+        keys=fields.Str(),
+        values=fields.Str(),
+        required=True,
+        metadata={"description": "For each check `ok`, or a sentence that says what is wrong."},
+    )
+
+
+@described({200: Health})
 def _health() -> Response:
+    """Answer while the process serves."""
     return jsonify(status="ok")
 
 
+@described({200: Ready, 503: Ready})
 def _ready() -> tuple[Response, HTTPStatus]:
+    """Answer whether database, keys, revocation lists, disk and clock are fit for signing."""
     checks = services().readiness.check()
     ready = set(checks.values()) == {"ok"}
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, request
 
+from app.http_description import described
 from app.http_frontend import HttpRefusal, services
 from app.pki.certificate_authority import CertificateAuthority
 from app.store.revocation_lists import StoredList
@@ -40,6 +41,11 @@ class _File:
 
 
 @blueprint.get("/pki/<file>")
+@described(
+    {200: ("application/pkix-cert", "application/pkix-crl", "application/x-pem-file")},
+    refusals={404: "There is no such file.", 503: "There is no list that is good; ask again later."},
+    conditional=True,
+)
 def get_file(file: str) -> Response:
     """Answer with the file; a client that has it already gets 304 (RFC 9110 section 13)."""
     for suffix, make in _FILES.items():

@@ -9,7 +9,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from flask import current_app, g, request
+from flask import Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from app import errors
@@ -108,6 +108,18 @@ def headers_of(refusal: errors.Refusal) -> dict[str, str]:
     if isinstance(refusal, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="midca"'
     return headers
+
+
+def conditional(response: Response) -> Response:
+    """Return the file, or 304 to who has it (RFC 9110 section 13.2.2); raise when ``If-Match`` names another."""
+    environ = dict(request.environ)
+    if environ.get("HTTP_IF_MATCH") == "*":  # true of whatever exists, which werkzeug overlooks
+        del environ["HTTP_IF_MATCH"]
+    response.add_etag()
+    response.make_conditional(environ)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        raise HttpRefusal("The file is not the one that is asked for.", HTTPStatus.PRECONDITION_FAILED)
+    return response
 
 
 def authorise() -> Actor:

@@ -58,7 +58,7 @@ def test_every_route_is_described(app):
 
 def test_route_that_nobody_described_is_named_with_what_to_do(installation):
     app = create_app(installation.services)
-    app.add_url_rule("/forgotten/<name>", view_func=lambda name: "", methods=["GET"])
+    app.add_url_rule("/forgotten/<name>", view_func=lambda **_: "", methods=["GET"])
 
     assert len(undescribed(app)) == 1
     assert "GET /forgotten/<name>" in undescribed(app)[0]

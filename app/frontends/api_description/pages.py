@@ -6,13 +6,16 @@ nobody to type an admin token into a browser. Any OpenAPI tool reads the documen
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Blueprint, Response, current_app, json, render_template, request
+from flask import Blueprint, Response, current_app, json, render_template
+from markupsafe import Markup, escape
 
 from app.frontends.api_description.document import build
 from app.http_description import described
+from app.http_frontend import conditional
 
 blueprint: Final = Blueprint("api_description", __name__, template_folder="templates")
 
@@ -44,6 +47,12 @@ def docs_style() -> Response:
     return _answer(_STYLE, "text/css")
 
 
+@blueprint.app_template_filter("as_code")
+def _as_code(text: str) -> Markup:
+    """Return the text with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 # nosec -- escaped here
+
+
 def _document() -> dict[str, Any]:
     """Return the document, made at the first call, when all routes are there."""
     extensions = current_app.extensions
@@ -57,6 +66,4 @@ def _answer(content: bytes, mimetype: str) -> Response:
     """Return a file that a cache keeps as long as it likes, and asks about each time: it changes with the version."""
     response = Response(content, mimetype=mimetype)
     response.headers["Cache-Control"] = "public, no-cache"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return conditional(response)

@@ -19,10 +19,10 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from app.http_description import described
-from app.http_frontend import HttpRefusal, services
+from app.http_frontend import HttpRefusal, conditional, services
 from app.pki.certificate_authority import CertificateAuthority
 from app.store.revocation_lists import StoredList
 
@@ -60,9 +60,7 @@ def _answer(made: _File) -> Response:
     # Not the time of a list's end: who asks again at its half-life finds the next one.
     seconds = int((made.fresh_until - services().revocation.now()).total_seconds())
     response.headers["Cache-Control"] = f"public, max-age={max(seconds, 0)}, must-revalidate"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return conditional(response)
 
 
 def _certificate(authority: CertificateAuthority) -> _File:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, jsonify, request
 from marshmallow import fields
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.errors import Refusal
 from app.frontends import api_description, distribution, ejbca_rest
@@ -93,7 +93,9 @@ def _refused(refusal: Refusal) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or 500)
-    headers = {"Allow": error.get_response().headers["Allow"]} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
+    headers = {}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return _error(status.phrase.lower(), status, headers)
 
 

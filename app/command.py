@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
+import tempfile
 from importlib.metadata import version
 
 import click
@@ -39,6 +41,8 @@ def _init() -> str:
 
 
 def _serve(host: str | None, port: int | None) -> None:
+    # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="midca-metrics-")
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
     settings = Settings.from_environment()

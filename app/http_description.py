@@ -67,7 +67,7 @@ class Description:
     def all_refusals(self, access: Access, path: str) -> dict[int, str]:
         """Return the refusals of the route and those that come with its access, its path and its body, by status."""
         refusals = dict(self.refusals)
-        if access in {Access.REGISTRAR, Access.ADMIN}:
+        if access in {Access.REGISTRAR, Access.MONITOR, Access.ADMIN}:
             refusals.setdefault(HTTPStatus.UNAUTHORIZED, "No admin token was given, or none that is good.")
         if access is not Access.PUBLIC:
             refusals.setdefault(HTTPStatus.SERVICE_UNAVAILABLE, "The CA cannot do its work now; ask again later.")

@@ -39,12 +39,14 @@ class Access(Enum):
     PUBLIC = "anyone"
     ENTITY_PASSWORD = "anyone who knows the end entity's password, which the route itself checks"  # noqa: S105
     REGISTRAR = "an admin token, or a host in MIDCA_TRUSTED_NETWORKS"
+    MONITOR = "an admin token, or a host in MIDCA_METRICS_NETWORKS"
     ADMIN = "an admin token"
 
 
 ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/health"): Access.PUBLIC,
     ("GET", "/ready"): Access.PUBLIC,
+    ("GET", "/metrics"): Access.MONITOR,
     ("GET", "/openapi.json"): Access.PUBLIC,
     ("GET", "/docs"): Access.PUBLIC,
     ("GET", "/docs/style.css"): Access.PUBLIC,
@@ -132,8 +134,10 @@ def authorise() -> Actor:
         raise HttpRefusal("This route is open to nobody.", HTTPStatus.FORBIDDEN)
     if access in {Access.PUBLIC, Access.ENTITY_PASSWORD}:
         return Actor("anonymous", access.name.lower(), peer)
-    if access is Access.REGISTRAR and _is_trusted(peer):
+    if access is Access.REGISTRAR and _is_within(peer, services().trusted_networks):
         return Actor("trusted network", "socket address", peer)
+    if access is Access.MONITOR and _is_within(peer, services().metrics_networks):
+        return Actor("monitor", "socket address", peer)
     return token_holder()
 
 
@@ -171,9 +175,8 @@ def _method() -> str:
     return "GET" if request.method == "HEAD" else request.method
 
 
-def _is_trusted(peer: str) -> bool:
+def _is_within(peer: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
     """Look at the socket's peer alone: a header that names another address is only somebody's word."""
-    networks = services().trusted_networks
     if not networks:
         return False
     try:

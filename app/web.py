@@ -10,11 +10,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, jsonify, request
-from marshmallow import fields
+from marshmallow import fields as json_fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.errors import Refusal
-from app.frontends import api_description, distribution, ejbca_rest
+from app.frontends import api_description, distribution, ejbca_rest, metrics
 from app.http_description import Answer, described
 from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
 
@@ -43,6 +43,7 @@ def create_app(opened: Services) -> Flask:
     app.register_error_handler(Exception, _bug)
     app.register_blueprint(ejbca_rest.blueprint)
     app.register_blueprint(distribution.blueprint)
+    app.register_blueprint(metrics.blueprint)
     app.register_blueprint(api_description.blueprint)
     app.add_url_rule("/health", view_func=_health, methods=["GET"])
     app.add_url_rule("/ready", view_func=_ready, methods=["GET"])
@@ -58,14 +59,14 @@ def _begin() -> None:
 
 
 class Health(Answer):
-    status = fields.Str(required=True, metadata={"enum": ["ok"]})
+    status = json_fields.Str(required=True, metadata={"enum": ["ok"]})
 
 
 class Ready(Answer):
-    status = fields.Str(required=True, metadata={"enum": ["ok", "not ready"]})
-    checks = fields.Dict(
-        keys=fields.Str(),
-        values=fields.Str(),
+    status = json_fields.Str(required=True, metadata={"enum": ["ok", "not ready"]})
+    checks = json_fields.Dict(
+        keys=json_fields.Str(),
+        values=json_fields.Str(),
         required=True,
         metadata={"description": "For each check `ok`, or a sentence that says what is wrong."},
     )
@@ -115,16 +116,18 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
+    seconds = time.monotonic() - g.started
     fields = {
         "request_id": g.request_id,
         "method": request.method if request.method in _METHODS else "other",
         "path": request.path[:_MAX_LOGGED],
         "status": response.status_code,
-        "ms": round((time.monotonic() - g.started) * 1000, 1),
+        "ms": round(seconds * 1000, 1),
         "address": request.remote_addr,
         "actor": g.actor.name if "actor" in g else "refused",
         "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
         **g.log_fields,
     }
+    metrics.count(response, seconds, str(fields["outcome"]))
     _log.info("request", extra={"fields": fields})
     return response

@@ -60,6 +60,17 @@ class StoredCertificate:
         return self.revocation_reason is not RevocationReason.NOTREVOKED
 
 
+@dataclass(frozen=True)
+class CertificateCount:
+    """How many certificates of end entities are alike in these."""
+
+    ca_name: str
+    certificate_profile: str
+    state: CertificateState
+    revocation_reason: RevocationReason
+    number: int
+
+
 class CertificateStore:
     """Reads and conditional writes; the writes need an open transaction."""
 
@@ -114,6 +125,24 @@ class CertificateStore:
         """Return the certificates made last, newest first."""
         rows = self._database.rows("SELECT * FROM certificates ORDER BY created_at DESC LIMIT :limit", limit=limit)
         return [_certificate(row) for row in rows]
+
+    def counts(self) -> list[CertificateCount]:
+        """Return how many certificates of end entities there are, by CA, profile, state and revocation."""
+        rows = self._database.rows(
+            "SELECT ca_name, certificate_profile, state, revocation_reason, count(*) AS number FROM certificates "
+            "WHERE certificate_type = :end_entity GROUP BY ca_name, certificate_profile, state, revocation_reason",
+            end_entity=CertificateType.END_ENTITY,
+        )
+        return [
+            CertificateCount(
+                **row
+                | {
+                    "state": CertificateState(row["state"]),
+                    "revocation_reason": RevocationReason(row["revocation_reason"]),
+                }
+            )
+            for row in rows
+        ]
 
     def pending(self) -> list[StoredCertificate]:
         """Return what was recorded to be signed and is not known to be."""

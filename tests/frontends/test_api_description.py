@@ -14,6 +14,7 @@ SECURITY = {
     Access.PUBLIC: [],
     Access.ENTITY_PASSWORD: [],
     Access.REGISTRAR: [TOKEN, {}],
+    Access.MONITOR: [TOKEN, {}],
     Access.ADMIN: [TOKEN],
 }
 

@@ -29,6 +29,7 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
     Access.PUBLIC: [],
     Access.ENTITY_PASSWORD: [],  # in the body, for which OpenAPI knows no scheme
     Access.REGISTRAR: [{_TOKEN: []}, {}],  # an address, for which there is none either: "a token, or nothing"
+    Access.MONITOR: [{_TOKEN: []}, {}],
     Access.ADMIN: [{_TOKEN: []}],
 }
 _RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "required": True, "description": "In seconds."}}

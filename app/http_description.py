@@ -23,7 +23,7 @@ from marshmallow import RAISE, Schema, fields
 from app.http_frontend import Access
 
 Content = type[Schema] | tuple[str, ...] | None
-"""What an answer holds: JSON of a schema, a file of one of these media types, or nothing."""
+"""What a body holds: JSON of a schema, bytes of one of these media types, or nothing."""
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _ATTRIBUTE: Final = "__midca_description__"
@@ -60,7 +60,7 @@ class Description:
 
     answers: Mapping[int, Content]
     query: type[Schema] | None = None
-    body: type[Schema] | None = None
+    body: Content = None
     refusals: Mapping[int, str] = field(default_factory=dict)
     conditional: bool = False
 
@@ -75,7 +75,7 @@ class Description:
             refusals.setdefault(HTTPStatus.NOT_FOUND, "A slash in a name makes it a path that does not exist.")
         if self.body is not None:
             refusals[HTTPStatus.REQUEST_ENTITY_TOO_LARGE] = "The body is larger than 64 KiB."
-            refusals[HTTPStatus.UNSUPPORTED_MEDIA_TYPE] = "The body is compressed."
+            refusals.setdefault(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body is compressed.")
         if self.conditional:
             refusals[HTTPStatus.PRECONDITION_FAILED] = "The file is not the one that `If-Match` names."
         return dict(sorted(refusals.items()))
@@ -85,7 +85,7 @@ def described(
     answers: Mapping[int, Content],
     *,
     query: type[Schema] | None = None,
-    body: type[Schema] | None = None,
+    body: Content = None,
     refusals: Mapping[int, str] | None = None,
     conditional: bool = False,
 ) -> Callable[[_View], _View]:

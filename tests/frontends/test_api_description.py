@@ -25,7 +25,7 @@ def document(client) -> dict:
 
 
 def as_path(rule: str) -> str:
-    return re.sub(r"<(\w+)>", r"{\1}", rule)
+    return re.sub(r"<(?:[^<>:]+:)?(\w+)>", r"{\1}", rule)
 
 
 def operations(document: dict) -> dict[tuple[str, str], dict]:

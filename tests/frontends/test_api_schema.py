@@ -24,8 +24,15 @@ CHECKS = [
     openapi_checks.response_schema_conformance,
 ]
 OPEN = {Access.PUBLIC, Access.ENTITY_PASSWORD}
-ROUTES = sorted((method, re.sub(r"<(\w+)>", r"{\1}", rule)) for method, rule in ACCESS)
-CLOSED = [route for route in ROUTES if ACCESS[route[0], re.sub(r"{(\w+)}", r"<\1>", route[1])] not in OPEN]
+
+
+def as_described(route):
+    method, rule = route
+    return method, re.sub(r"<(?:[^<>:]+:)?(\w+)>", r"{\1}", rule)
+
+
+ROUTES = sorted(map(as_described, ACCESS))
+CLOSED = sorted(as_described(route) for route, access in ACCESS.items() if access not in OPEN)
 EXAMPLES = 20
 
 

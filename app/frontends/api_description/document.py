@@ -40,6 +40,7 @@ _HEADERS: Final = {
     HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
     HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
 }
+_PARAMETER: Final = re.compile(r"<(?:[^<>:]+:)?(\w+)>")  # with or without a converter
 _CONDITIONS: Final = ("If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since")
 
 
@@ -57,7 +58,7 @@ def build(app: Flask) -> dict[str, Any]:
     )
     for rule, method, description in _routes(app):
         operation = _operation(rule, app.view_functions[rule.endpoint], description, ACCESS[method, rule.rule])
-        specification.path(path=re.sub(r"<(\w+)>", r"{\1}", rule.rule), operations={method.lower(): operation})
+        specification.path(path=_PARAMETER.sub(r"{\1}", rule.rule), operations={method.lower(): operation})
     return specification.to_dict()
 
 
@@ -95,7 +96,7 @@ def _parameters(rule: Rule, description: Description) -> list[dict[str, Any]]:
             "description": PATH_PARAMETERS[name],
             "schema": {"type": "string", "minLength": 1, "pattern": "^[^/]+$"},
         }
-        for name in re.findall(r"<(\w+)>", rule.rule)
+        for name in _PARAMETER.findall(rule.rule)
     ]
     if description.query is not None:
         parameters.append({"in": "query", "schema": description.query})

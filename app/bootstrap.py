@@ -164,6 +164,7 @@ def _open(
             database=database,
             default_password=settings.default_password,
             trusted_networks=settings.trusted_networks,
+            metrics_networks=settings.metrics_networks,
         )
         settled = 0
         if create:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
+import tempfile
 from importlib.metadata import version
 
 import click
@@ -39,8 +41,6 @@ def _init() -> str:
 
 
 def _serve(host: str | None, port: int | None) -> None:
-    from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
-
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
     logs.configure(settings.log_format)
@@ -58,6 +58,10 @@ def _serve(host: str | None, port: int | None) -> None:
         click.echo(
             "midca: WARNING: a password is good for any number of certificates (MIDCA_REENROL=always).", err=True
         )
+    # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="midca-metrics-")
+    from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
+
     serve(opened.services, settings)
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from flask import current_app, g, request
+from flask import Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from app import errors
@@ -39,12 +39,17 @@ class Access(Enum):
     PUBLIC = "anyone"
     ENTITY_PASSWORD = "anyone who knows the end entity's password, which the route itself checks"  # noqa: S105
     REGISTRAR = "an admin token, or a host in MIDCA_TRUSTED_NETWORKS"
+    MONITOR = "an admin token, or a host in MIDCA_METRICS_NETWORKS"
     ADMIN = "an admin token"
 
 
 ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/health"): Access.PUBLIC,
     ("GET", "/ready"): Access.PUBLIC,
+    ("GET", "/metrics"): Access.MONITOR,
+    ("GET", "/openapi.json"): Access.PUBLIC,
+    ("GET", "/docs"): Access.PUBLIC,
+    ("GET", "/docs/style.css"): Access.PUBLIC,
     ("GET", "/ejbca/version"): Access.PUBLIC,
     ("GET", "/ca"): Access.PUBLIC,
     ("GET", "/ca/<name>"): Access.PUBLIC,
@@ -109,6 +114,18 @@ def headers_of(refusal: errors.Refusal) -> dict[str, str]:
     return headers
 
 
+def conditional(response: Response) -> Response:
+    """Return the file, or 304 to who has it (RFC 9110 section 13.2.2); raise when ``If-Match`` names another."""
+    environ = dict(request.environ)
+    if environ.get("HTTP_IF_MATCH") == "*":  # true of whatever exists, which werkzeug overlooks
+        del environ["HTTP_IF_MATCH"]
+    response.add_etag()
+    response.make_conditional(environ)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        raise HttpRefusal("The file is not the one that is asked for.", HTTPStatus.PRECONDITION_FAILED)
+    return response
+
+
 def authorise() -> Actor:
     """Return who calls, or raise: default deny, and before a byte of the body is read."""
     peer = request.remote_addr or "-"
@@ -119,8 +136,10 @@ def authorise() -> Actor:
         raise HttpRefusal("This route is open to nobody.", HTTPStatus.FORBIDDEN)
     if access in {Access.PUBLIC, Access.ENTITY_PASSWORD}:
         return Actor("anonymous", access.name.lower(), peer)
-    if access is Access.REGISTRAR and _is_trusted(peer):
+    if access is Access.REGISTRAR and _is_within(peer, services().trusted_networks):
         return Actor("trusted network", "socket address", peer)
+    if access is Access.MONITOR and _is_within(peer, services().metrics_networks):
+        return Actor("monitor", "socket address", peer)
     return token_holder()
 
 
@@ -160,9 +179,8 @@ def _method() -> str:
     return "GET" if request.method == "HEAD" else request.method
 
 
-def _is_trusted(peer: str) -> bool:
+def _is_within(peer: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
     """Look at the socket's peer alone: a header that names another address is only somebody's word."""
-    networks = services().trusted_networks
     if not networks:
         return False
     try:

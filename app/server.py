@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from prometheus_client.multiprocess import mark_process_dead
 
 from app.errors import Refusal
 from app.operations.actor import SYSTEM
@@ -69,6 +72,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "control_socket_disable": True,
             "when_ready": self._ready,
             "post_worker_init": self._worker_started,
+            "child_exit": self._worker_ended,
+            "on_exit": self._ended,
         }
 
     def _ready(self, _server: object) -> None:
@@ -76,6 +81,12 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         self._services.database.close()
         gc.freeze()
         _log.info("serving on http://%s:%s", self._settings.host, self._settings.port)
+
+    def _worker_ended(self, _server: object, worker: Any) -> None:
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library has not typed it
+
+    def _ended(self, _server: object) -> None:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
     def _worker_started(self, _worker: object) -> None:
         """Finish what a worker that was killed has left; this one may be in its place. Begin the upkeep."""

@@ -44,6 +44,8 @@ DESCRIPTIONS: Final = {
     "MIDCA_PEPPER": "That secret itself; the same warning.",
     "MIDCA_TRUSTED_NETWORKS": "Networks (CIDR, comma-separated) whose hosts may use `/user` without a token, as "
     "dojot's own services always have. **Weakens**: whoever is in them manages end entities. Default: none.",
+    "MIDCA_METRICS_NETWORKS": "Networks (CIDR, comma-separated) whose hosts may read `/metrics` without a token. "
+    "Default: none.",
     "MIDCA_DEFAULT_PASSWORD": "Password of an end entity that is registered without one: `dojot` (default, its clients "
     "expect it) or `none` (one must be given). `dojot` is public: who reaches `/sign` first wins.",
     "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on GENERATED "
@@ -75,6 +77,7 @@ class Settings:
     threads: int
     log_format: str
     trusted_networks: tuple[Network, ...]
+    metrics_networks: tuple[Network, ...]
     default_password: str | None = field(repr=False)
     retry_window: timedelta
     reenrol: bool
@@ -101,7 +104,8 @@ class Settings:
             workers=_number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
             threads=_number(environment, "MIDCA_THREADS", 8, 1, 256),
             log_format=_choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
-            trusted_networks=_networks(environment),
+            trusted_networks=_networks(environment, "MIDCA_TRUSTED_NETWORKS"),
+            metrics_networks=_networks(environment, "MIDCA_METRICS_NETWORKS"),
             default_password=(
                 DOJOT_PASSWORD
                 if _choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "none")) == DOJOT_PASSWORD
@@ -152,12 +156,12 @@ def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...])
     return value
 
 
-def _networks(environment: Mapping[str, str]) -> tuple[Network, ...]:
-    texts = [text.strip() for text in environment.get("MIDCA_TRUSTED_NETWORKS", "").split(",")]
+def _networks(environment: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    texts = [text.strip() for text in environment.get(name, "").split(",")]
     try:
         return tuple(ipaddress.ip_network(text) for text in texts if text)
     except ValueError as error:
-        raise ConfigurationError(f"MIDCA_TRUSTED_NETWORKS: {error}.") from error
+        raise ConfigurationError(f"{name}: {error}.") from error
 
 
 def _urls(environment: Mapping[str, str]) -> tuple[str, ...]:

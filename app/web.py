@@ -10,10 +10,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from marshmallow import fields as json_fields
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.errors import Refusal
-from app.frontends import distribution, ejbca_rest, ocsp
+from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp
+from app.http_description import Answer, described
 from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ def create_app(opened: Services) -> Flask:
     app.register_blueprint(ejbca_rest.blueprint)
     app.register_blueprint(distribution.blueprint)
     app.register_blueprint(ocsp.blueprint)
+    app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(api_description.blueprint)
     app.add_url_rule("/health", view_func=_health, methods=["GET"])
     app.add_url_rule("/ready", view_func=_ready, methods=["GET"])
     return app
@@ -55,11 +59,29 @@ def _begin() -> None:
     g.actor = authorise()
 
 
+class Health(Answer):
+    status = json_fields.Str(required=True, metadata={"enum": ["ok"]})
+
+
+class Ready(Answer):
+    status = json_fields.Str(required=True, metadata={"enum": ["ok", "not ready"]})
+    checks = json_fields.Dict(
+        keys=json_fields.Str(),
+        values=json_fields.Str(),
+        required=True,
+        metadata={"description": "For each check `ok`, or a sentence that says what is wrong."},
+    )
+
+
+@described({200: Health})
 def _health() -> Response:
+    """Answer while the process serves."""
     return jsonify(status="ok")
 
 
+@described({200: Ready, 503: Ready})
 def _ready() -> tuple[Response, HTTPStatus]:
+    """Answer whether database, keys, revocation lists, OCSP responders, disk and clock are fit for their work."""
     checks = services().readiness.check()
     ready = set(checks.values()) == {"ok"}
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -73,7 +95,9 @@ def _refused(refusal: Refusal) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or 500)
-    headers = {"Allow": error.get_response().headers["Allow"]} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
+    headers = {}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return _error(status.phrase.lower(), status, headers)
 
 
@@ -93,16 +117,18 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
+    seconds = time.monotonic() - g.started
     fields = {
         "request_id": g.request_id,
         "method": request.method if request.method in _METHODS else "other",
         "path": request.path[:_MAX_LOGGED],
         "status": response.status_code,
-        "ms": round((time.monotonic() - g.started) * 1000, 1),
+        "ms": round(seconds * 1000, 1),
         "address": request.remote_addr,
         "actor": g.actor.name if "actor" in g else "refused",
         "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
         **g.log_fields,
     }
+    metrics.count(response, seconds, str(fields["outcome"]))
     _log.info("request", extra={"fields": fields})
     return response

@@ -31,7 +31,12 @@ def require_tool(name: str) -> str:
 @pytest.fixture(scope="session")
 def data_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory of a CA that has just been made, to copy from: keys take a while."""
-    base = tmp_path_factory.mktemp("template")
+    return make_template(tmp_path_factory.mktemp("template"))
+
+
+def make_template(base: Path) -> Path:
+    """Make profiles and the data directory of a new CA below ``base``."""
+    base.mkdir(exist_ok=True)
     profiles_directory(base / "profiles")
     settings = settings_for(base)
     oracle = SignerOracle(base / "oracle")

@@ -67,7 +67,7 @@ class RevocationLists:
         """
         name = ListName(authority.name, scope, kind)
         if kind not in self._kinds or scope not in set(self.scopes(authority)):
-            raise NoSuchList(f"CA {authority.name} has no {'delta ' * (kind is ListKind.DELTA)}CRL of that kind.")
+            raise NoSuchList(f"CA {authority.name} has no {'delta ' * (kind is ListKind.DELTA)}CRL of scope {scope}.")
         return self._fresh(name, self.store.latest(name))
 
     def age(self, authority: CertificateAuthority) -> timedelta:

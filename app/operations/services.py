@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """The CA's acts and look-ups, and the two settings that front ends share.
+    """The CA's acts and look-ups, and the settings that front ends share.
 
     ``default_password`` is for end entities that are registered without one, None when one must be given.
     """
@@ -42,3 +42,4 @@ class Services:
     database: Database
     default_password: str | None = field(repr=False)
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()

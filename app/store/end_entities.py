@@ -35,6 +35,11 @@ class EndEntityStore:
         )
         return [_entity(row) for row in rows]
 
+    def counts(self) -> dict[int, int]:
+        """Return how many end entities have each status."""
+        rows = self._database.rows("SELECT status, count(*) AS number FROM end_entities GROUP BY status")
+        return {row["status"]: row["number"] for row in rows}
+
     def holder_of_subject(self, ca_name: str, subject_dn: str, *, other_than: str) -> str | None:
         """Return the name of another end entity of that CA with the same subject, or None."""
         row = self._database.row(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.store.database import Database, Row
 
 _PENDING, _ISSUED = "pending", "issued"
-_DATES = "number, revision, this_update, next_update"
+_DATES = "number, revision, this_update, next_update, octets"
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,20 @@ class ListName:
 
 @dataclass(frozen=True)
 class ListDates:
-    """What a list is, without its bytes. ``revision`` tells which revocations it shows."""
+    """What a list is, without its bytes: ``octets`` of them, 0 until signed. ``revision``: which revocations it shows."""
 
     number: int
     revision: int
     this_update: datetime
     next_update: datetime
+    octets: int = 0
 
 
 @dataclass(frozen=True)
 class StoredList(ListDates):
     """The same with the list itself, as DER."""
 
-    crl: bytes = field(repr=False)
+    crl: bytes = field(default=b"", repr=False)
 
 
 class RevocationListStore:
@@ -109,6 +110,7 @@ class RevocationListStore:
                 "revision": dates.revision,
                 "tbs_sha256": tbs_sha256,
                 "crl": None,
+                "octets": 0,
                 "this_update": to_text(dates.this_update),
                 "next_update": to_text(dates.next_update),
             },
@@ -122,9 +124,10 @@ class RevocationListStore:
             **name.as_columns(),
         )
         self._database.execute(
-            "UPDATE revocation_lists SET state = :issued, crl = :crl WHERE tbs_sha256 = :tbs",
+            "UPDATE revocation_lists SET state = :issued, crl = :crl, octets = :octets WHERE tbs_sha256 = :tbs",
             issued=_ISSUED,
             crl=base64.b64encode(crl).decode(),
+            octets=len(crl),
             tbs=tbs_sha256,
         )
 

@@ -135,6 +135,7 @@ def test_the_wheel_brings_one_top_level_package_and_its_data(wheel):
     for folder in ("profiles", "migrations"):
         shipped = {Path(name).name for name in names if name.startswith(f"app/{folder}/")}
         assert shipped == {path.name for path in (CHECKOUT / folder).iterdir() if path.is_file()}
+    assert {f"app/frontends/api_description/{name}" for name in ("style.css", "templates/docs.html")} <= set(names)
 
 
 def test_the_sdist_brings_the_tests_and_no_data_of_a_running_ca(distributions):

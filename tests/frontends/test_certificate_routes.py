@@ -122,7 +122,7 @@ def test_the_legal_transitions(client, admin, serial, acts, last_message):
 
 def test_an_unknown_reason_is_refused_in_the_original_words(client, admin, serial):
     answer = client.delete(f"/ca/{DN}/certificate/{serial}?reason=FOO", headers=admin)
-    assert (answer.status_code, answer.json["message"]) == (400, "invalid revocation reason FOO")
+    assert (answer.status_code, answer.json["message"]) == (400, "invalid revokation reason FOO")
 
 
 def test_find_lists_good_certificates_and_with_valid_false_all(client, admin, serial, der):

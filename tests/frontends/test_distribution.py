@@ -50,6 +50,18 @@ def test_who_has_the_file_gets_not_modified(client, header):
     assert (second.status_code, second.data) == (304, b"")
 
 
+def test_who_asks_for_a_file_that_is_gone_gets_a_refusal_and_not_the_next_one(client):
+    answer = client.get("/pki/IOTmidCA.crl", headers={"If-Match": '"another"'})
+    assert (answer.status_code, answer.json["status"]) == (412, 412)
+    assert "ETag" not in answer.headers
+
+
+def test_who_asks_for_whatever_there_is_gets_it(client):
+    tag = client.get("/pki/IOTmidCA.crl").headers["ETag"]
+    for wanted in ("*", tag, f'"another", {tag}'):
+        assert client.get("/pki/IOTmidCA.crl", headers={"If-Match": wanted}).status_code == 200
+
+
 def test_a_new_list_is_a_new_etag(installation, client):
     first = client.get("/pki/IOTmidCA.crl")
     installation.services.revocation_lists.issue(installation.services.authorities.named("IOTmidCA"), ACTOR)

@@ -329,7 +329,7 @@ def test_unknown_reason_is_refused_and_nothing_revoked(client, admin, post, get,
 
     answer = client.delete(f"/user/f60c28?reason={reason}", headers=admin)
 
-    assert refused(answer, f"invalid revocation reason {reason}")
+    assert refused(answer, f"invalid revokation reason {reason}")
     assert get().json["user"][0]["status"] == 10
 
 

@@ -26,9 +26,10 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from app.http_frontend import HttpRefusal, services
+from app.http_description import described
+from app.http_frontend import HttpRefusal, conditional, services
 from app.operations.list_contents import BACKDATED
 from app.pki.certificate_authority import CertificateAuthority
 from app.pki.distribution_points import ALL, POINT, SEPARATOR, ListKind, ListScope
@@ -52,6 +53,11 @@ class _File:
 
 
 @blueprint.get("/pki/<file>")
+@described(
+    {200: ("application/pkix-cert", "application/pkix-crl", "application/x-pem-file")},
+    refusals={404: "There is no such file.", 503: "There is no list that is good; ask again later."},
+    conditional=True,
+)
 def get_file(file: str) -> Response:
     """Answer with the file; a client that has it already gets 304 (RFC 9110 section 13)."""
     for suffix, make in _FILES.items():
@@ -66,9 +72,7 @@ def _answer(made: _File) -> Response:
     response.last_modified = made.changed
     seconds = int((made.fresh_until - services().revocation.now()).total_seconds())
     response.headers["Cache-Control"] = f"public, max-age={max(seconds, 0)}, must-revalidate"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return conditional(response)
 
 
 def _certificate(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:

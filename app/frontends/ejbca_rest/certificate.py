@@ -11,15 +11,32 @@ from flask import Response, jsonify, request
 
 from app.errors import InvalidInput
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
+from app.frontends.ejbca_rest.schemas import (
+    Certificates,
+    CertificatesQuery,
+    CertificateStatus,
+    Done,
+    OneCertificate,
+    RevocationQuery,
+)
+from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, note, services
 from app.pki.revocation import RevocationReason
 from app.store.certificates import StoredCertificate
 
 # EJBCA 6.3 answers this date for a certificate it does not know, and for one that is good: one millisecond before 1970.
 _NEVER: Final = datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
+_SHOWN: Final = 40
 
 
 @blueprint.get("/ca/<issuer>/certificate/<serial>/status")
+@described(
+    {200: CertificateStatus},
+    refusals={
+        400: "There is no such CA, or the serial number is not hex.",
+        503: "The database cannot be read now; ask again later.",
+    },
+)
 def certificate_status(issuer: str, serial: str) -> Response:
     """Answer with the reason and date of a revocation.
 
@@ -38,6 +55,10 @@ def certificate_status(issuer: str, serial: str) -> Response:
 
 
 @blueprint.get("/ca/<issuer>/certificate/<serial>")
+@described(
+    {200: OneCertificate},
+    refusals={400: "There is no such CA, or the serial number is not hex.", 404: "The CA has no such certificate."},
+)
 def get_certificate(issuer: str, serial: str) -> Response:
     """Answer with a certificate."""
     stored = services().revocation.find(issuer, serial)
@@ -47,6 +68,13 @@ def get_certificate(issuer: str, serial: str) -> Response:
 
 
 @blueprint.delete("/ca/<issuer>/certificate/<serial>")
+@described(
+    {200: Done},
+    query=RevocationQuery,
+    refusals={
+        400: "There is no such CA, certificate or reason; it is revoked already, or a CA's; only a hold is released."
+    },
+)
 def revoke_certificate(issuer: str, serial: str) -> Response:
     """Revoke a certificate (``?reason=``, by default UNSPECIFIED); CERTIFICATEHOLD holds, NOTREVOKED releases."""
     note(serial=serial[:64])
@@ -55,6 +83,11 @@ def revoke_certificate(issuer: str, serial: str) -> Response:
 
 
 @blueprint.get("/user/<username>/find")
+@described(
+    {200: Certificates},
+    query=CertificatesQuery,
+    refusals={404: "There is no certificate of that end entity."},
+)
 def find_certificates(username: str) -> Response:
     """Answer with an end entity's certificates; with ``?valid=false`` also those revoked or past their end."""
     note(entity=username[:200])
@@ -71,10 +104,11 @@ def find_certificates(username: str) -> Response:
 
 def reason_of_query() -> RevocationReason:
     """Return the reason that ``?reason=`` names."""
+    name = request.args.get("reason", "UNSPECIFIED")
     try:
-        return RevocationReason.from_name(request.args.get("reason", "UNSPECIFIED"))
+        return RevocationReason.from_name(name)
     except InvalidInput as error:
-        raise HttpRefusal(str(error)) from error
+        raise HttpRefusal(f"invalid revokation reason {name[:_SHOWN]}") from error  # EJBCA-REST's spelling
 
 
 def _is_good(stored: StoredCertificate) -> bool:

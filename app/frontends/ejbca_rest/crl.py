@@ -11,6 +11,8 @@ from flask import Response, jsonify, request
 
 from app.errors import NoSuchList, NotAuthenticated
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
+from app.frontends.ejbca_rest.schemas import Done, RevocationList, RevocationListQuery
+from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, services, token_holder
 from app.pki.distribution_points import ListKind
 
@@ -19,6 +21,15 @@ _ANYONE_MAY_UPDATE_EVERY: Final = timedelta(minutes=1)
 
 
 @blueprint.get("/ca/<name>/crl")
+@described(
+    {200: RevocationList},
+    query=RevocationListQuery,
+    refusals={
+        400: "There is no such CA.",
+        404: "There is no delta list.",
+        503: "There is no list that is good, or none could be issued; ask again later.",
+    },
+)
 def get_crl(name: str) -> Response:
     """Answer with the newest list as unbroken base64 of DER; with ``?delta=true`` what changed since an earlier one.
 
@@ -37,6 +48,7 @@ def get_crl(name: str) -> Response:
 
 
 @blueprint.put("/ca/<name>/crl")
+@described({200: Done}, refusals={400: "There is no such CA."})
 def put_crl(name: str) -> Response:
     """Issue a new list now."""
     services().revocation_lists.issue(services().authorities.named(name), actor())

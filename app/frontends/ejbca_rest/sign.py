@@ -7,6 +7,8 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from app.frontends.ejbca_rest.blueprint import blueprint
 from app.frontends.ejbca_rest.encoding import certificate_value
+from app.frontends.ejbca_rest.schemas import IssuedCertificate
+from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
 
 
@@ -18,14 +20,24 @@ class SignSchema(Schema):
 
         unknown = EXCLUDE
 
-    passwd = fields.Str(required=True)
-    certificate = fields.Str(required=True)
+    passwd = fields.Str(required=True, metadata={"description": "The end entity's password."})
+    certificate = fields.Str(
+        required=True, metadata={"description": "PKCS#10 (RFC 2986) as base64 of DER, in lines or on one, or as PEM."}
+    )
 
 
 _schema = SignSchema()
 
 
 @blueprint.post("/sign/<username>/pkcs10")
+@described(
+    {200: IssuedCertificate},
+    body=SignSchema,
+    refusals={
+        400: "The body, the password, the state of the end entity or the request is not good.",
+        429: "Too many wrong passwords for this name; `Retry-After` says when the next one is looked at.",
+    },
+)
 def sign(username: str) -> Response:
     """Answer with the certificate for the end entity ``username``."""
     note(entity=username[:200])

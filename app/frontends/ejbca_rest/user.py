@@ -11,6 +11,8 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from app.errors import InvalidInput, UnknownEndEntity
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.frontends.ejbca_rest.certificate import reason_of_query
+from app.frontends.ejbca_rest.schemas import Done, UserRevocationQuery, Users
+from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
 from app.operations.end_entities import Registration
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
@@ -29,23 +31,36 @@ class UserSchema(Schema):
 
         unknown = EXCLUDE
 
-    username = fields.Str(required=True)
-    password = fields.Str(allow_none=True)
-    subjectDN = fields.Str(load_default=None, allow_none=True)  # noqa: N815 -- EJBCA's name, as all below
+    username = fields.Str(required=True, metadata={"description": "Its name, and the CN of its certificates."})
+    password = fields.Str(
+        allow_none=True,
+        metadata={"description": "One-time. Left out: MIDCA_DEFAULT_PASSWORD; empty or null is refused."},
+    )
+    subjectDN = fields.Str(  # noqa: N815 -- EJBCA's name, as all below
+        load_default=None, allow_none=True, metadata={"description": "Left out or null: CN=<username>."}
+    )
     caName = fields.Str(load_default="IOTmidCA")  # noqa: N815
     certificateProfileName = fields.Str(load_default="CFREE")  # noqa: N815
     endEntityProfileName = fields.Str(load_default="EMPTY_CFREE")  # noqa: N815
-    tokenType = fields.Str(load_default="USERGENERATED")  # noqa: N815
-    status = fields.Int(load_default=EndEntityStatus.NEW, strict=True)
+    tokenType = fields.Str(load_default="USERGENERATED", metadata={"enum": list(TokenType.__members__)})  # noqa: N815
+    status = fields.Int(
+        load_default=EndEntityStatus.NEW,
+        strict=True,
+        metadata={
+            "description": "NEW, the default, arms the password.",
+            "enum": [int(each) for each in EndEntityStatus],
+        },
+    )
     sendNotification = fields.Bool(load_default=False)  # noqa: N815
-    keyRecoverable = fields.Bool(load_default=False)  # noqa: N815
-    clearPwd = fields.Bool(load_default=True)  # noqa: N815
+    keyRecoverable = fields.Bool(load_default=False, metadata={"description": "True is refused: the CA has no keys."})  # noqa: N815
+    clearPwd = fields.Bool(load_default=True, metadata={"description": "Taken, without effect."})  # noqa: N815
 
 
 _schema = UserSchema()
 
 
 @blueprint.post("/user")
+@described({200: Done}, body=UserSchema, refusals={400: "A field is missing or has a value that cannot be."})
 def put_user() -> Response:
     """Add an end entity or replace the one of that name, which arms its password again."""
     document = json_object()
@@ -62,6 +77,7 @@ def put_user() -> Response:
 
 
 @blueprint.get("/user/<username>")
+@described({200: Users}, refusals={404: "There is no such end entity."})
 def get_user(username: str) -> Response:
     """Answer with the end entity, in a list of one."""
     note(entity=username[:200])
@@ -73,6 +89,11 @@ def get_user(username: str) -> Response:
 
 
 @blueprint.delete("/user/<username>")
+@described(
+    {200: Done},
+    query=UserRevocationQuery,
+    refusals={400: "There is no such end entity or reason."},
+)
 def revoke_user(username: str) -> Response:
     """Revoke all certificates of an end entity (``?reason=``), and forget it too with ``?delete=true``."""
     note(entity=username[:200])

@@ -16,6 +16,7 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from app.errors import InvalidInput, Refusal, Unavailable, UnknownAuthority
+from app.http_description import described
 from app.http_frontend import HttpRefusal, note, read_body, services
 from app.operations.ocsp import OcspAnswer
 from app.pki.ocsp import OcspError
@@ -33,6 +34,11 @@ _ERRORS: Final = {
 
 
 @blueprint.post("/ocsp")
+@described(
+    {200: (_RESPONSE,)},
+    body=(_REQUEST,),
+    refusals={400: "The body cannot be read.", 413: "The body is larger than 8 KiB.", 415: "The body is of another type."},
+)
 def post() -> Response:
     """Answer the request in the body. Caches do not keep answers to POST."""
     if request.mimetype != _REQUEST:
@@ -42,6 +48,7 @@ def post() -> Response:
 
 
 @blueprint.get("/ocsp/<path:request>", endpoint="get")
+@described({200: (_RESPONSE,), 304: None})
 def get(**_: str) -> Response:
     """Answer the request in the path: base64, which may hold ``/`` and ``+``, as they are or as ``%2F`` and ``%2B``."""
     # Not the router's idea of the path: a slash at its end is part of the base64.

@@ -1,0 +1,177 @@
+"""``/metrics`` as Prometheus reads it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.pki.revocation import RevocationReason
+from app.store.certificate_counts import counts
+from app.web import create_app
+from tests.builders import csr, key, one_line
+from tests.conftest import ACTOR, require_tool, run
+
+DOCS = Path(__file__).parent.parent.parent / "docs" / "monitoring.md"
+
+
+@pytest.fixture
+def scrape(client, admin):
+    def scrape() -> dict:
+        answer = client.get("/metrics", headers=admin)
+        assert answer.status_code == 200, answer.text
+        return read(answer.text)
+
+    return scrape
+
+
+def read(text: str) -> dict:
+    """Return the value of each sample by its name and its labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def grown(before: dict, after: dict, *name: str) -> float:
+    return after.get(name, 0) - before.get(name, 0)
+
+
+def test_a_certificate_is_counted_once_however_often_it_is_asked_for(installation, client, scrape):
+    installation.add()
+    body = {"passwd": "dojot", "certificate": one_line(csr())}
+    for _ in range(3):
+        assert client.post("/sign/f60c28/pkcs10", json=body).status_code == 200
+
+    values = scrape()
+    assert values["midca_certificates_issued_total", "IOTmidCA", "CFREE"] == 1
+    assert values["midca_certificates_pending",] == 0
+    assert (values["midca_end_entities", "GENERATED"], values["midca_end_entities", "NEW"]) == (1, 0)
+
+
+def test_revoked_certificates_are_counted_by_reason(installation, scrape):
+    for number, reason in enumerate((RevocationReason.KEYCOMPROMISE, RevocationReason.CERTIFICATEHOLD)):
+        installation.add(f"device{number}")
+        serial = installation.sign(f"device{number}", "dojot", one_line(csr(signing_key=key(number)))).serial
+        installation.services.revocation.change("IOTmidCA", serial, reason, ACTOR)
+
+    values = scrape()
+    assert values["midca_certificates_revoked", "IOTmidCA", "KEYCOMPROMISE"] == 1
+    assert values["midca_certificates_revoked", "IOTmidCA", "CERTIFICATEHOLD"] == 1
+    assert values["midca_certificates_issued_total", "IOTmidCA", "CFREE"] == 2
+
+
+def test_refusals_are_counted_by_the_code_of_the_log(installation, client, scrape):
+    installation.add()
+    before = scrape()
+    client.post("/sign/f60c28/pkcs10", json={"passwd": "wrong", "certificate": one_line(csr())})
+    client.get("/nowhere")
+
+    after = scrape()
+    assert grown(before, after, "midca_refusals_total", "WrongPassword") == 1
+    assert grown(before, after, "midca_refusals_total", "Http404") == 1
+    route = ("POST", "/sign/<username>/pkcs10", "4xx")
+    assert grown(before, after, "midca_http_request_duration_seconds_count", *route) == 1
+
+
+def test_nonsense_makes_no_new_label(client, scrape):
+    client.get("/nowhere")
+    client.get("/ca/nobody")
+    client.open("/ca", method="BREW")
+    before = scrape()
+    for number in range(50):
+        client.get(f"/nowhere/{number}")
+        client.get(f"/ca/nobody{number}")
+        client.open("/ca", method=f"BREW{number}")
+
+    after = scrape()
+    assert set(after) == set(before)
+    assert not any("nobody" in label or "nowhere" in label for labels in after for label in labels)
+
+
+def test_a_list_that_has_run_out_is_seen(installation, scrape):
+    good = scrape()
+    end = good["midca_crl_expire_time_seconds", "IOTmidCA", "complete", "all"]
+    assert end > installation.clock().timestamp()
+    assert good["midca_ready", "crl"] == 1
+
+    installation.clock.advance(days=8)
+
+    bad = scrape()
+    assert bad["midca_crl_expire_time_seconds", "IOTmidCA", "complete", "all"] == end < installation.clock().timestamp()
+    assert bad["midca_ready", "crl"] == 0
+
+
+def test_list_and_ca_are_those_that_are_served(installation, client, scrape):
+    values = scrape()
+    lists, authority = installation.services.revocation_lists, installation.services.authorities.named("IOTmidCA")
+
+    assert values["midca_crl_size_bytes", "IOTmidCA", "complete", "all"] == len(client.get("/pki/IOTmidCA.crl").data)
+    assert values["midca_crl_number", "IOTmidCA", "complete", "all"] == lists.latest(authority).number
+    assert values["midca_ca_expire_time_seconds", "IOTmidCA"] == authority.certificate.not_valid_after_utc.timestamp()
+
+
+def test_without_a_database_the_rest_is_answered(installation, make_installation):
+    inside = make_installation(MIDCA_METRICS_NETWORKS="127.0.0.1")
+    kept = inside.settings.database.rename(inside.settings.database.with_suffix(".kept"))
+    answer = create_app(inside.services).test_client().get("/metrics")
+    kept.rename(inside.settings.database)
+
+    values = read(answer.text)
+    assert values["midca_ready", "database"] == 0
+    assert ("midca_ca_expire_time_seconds", "IOTmidCA") in values
+
+
+def test_counting_reads_no_rows(installation):
+    connection = installation.services.database._connection().conn
+    asked = []
+    connection.set_trace_callback(asked.append)
+    counts(installation.services.database)
+    installation.services.end_entities.store.counts()
+    connection.set_trace_callback(None)
+
+    plans = [connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in asked]
+    assert [len(plan) for plan in plans] == [1, 1]
+    assert all("COVERING INDEX" in plan[0][3] for plan in plans), plans
+
+
+def test_a_metrics_network_opens_this_route_and_no_other(make_installation):
+    client = create_app(make_installation(MIDCA_METRICS_NETWORKS="10.0.0.0/8").services).test_client()
+    inside, outside = {"REMOTE_ADDR": "10.1.2.3"}, {"REMOTE_ADDR": "11.1.2.3"}
+
+    assert client.get("/metrics", environ_base=inside).status_code == 200
+    assert client.get("/metrics", environ_base=outside).status_code == 401
+    assert client.get("/user/f60c28", environ_base=inside).status_code == 401
+
+
+def test_trusted_network_does_not_open_it(make_installation):
+    client = create_app(make_installation(MIDCA_TRUSTED_NETWORKS="10.0.0.0/8").services).test_client()
+
+    assert client.get("/metrics", environ_base={"REMOTE_ADDR": "10.1.2.3"}).status_code == 401
+
+
+def test_documentation_has_every_metric_and_no_other(installation, client, admin):
+    installation.add()
+    serial = installation.sign("f60c28", "dojot", one_line(csr())).serial
+    installation.services.revocation.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR)
+    client.get("/nowhere")
+    text = client.get("/metrics", headers=admin).text
+    told = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    rows = re.findall(r"^\| (`midca_[^|]*)\|", DOCS.read_text(), re.MULTILINE)
+
+    assert {name for row in rows for name in re.findall(r"midca_\w+", row)} == {
+        name for name in told if not name.endswith("_created")
+    }
+    used = set(re.findall(r"midca_\w+", DOCS.read_text().partition("## Alerts")[2]))
+    assert {name.removesuffix("_count") for name in used} <= told
+
+
+def test_promtool_has_nothing_to_object_to(client, admin):
+    promtool = require_tool("promtool")
+    client.get("/nowhere")
+    text = client.get("/metrics", headers=admin).text
+
+    result = run(promtool, "check", "metrics", input=text)
+
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")

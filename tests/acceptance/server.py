@@ -181,7 +181,9 @@ def environment(base: Path, *, shipped: bool = False) -> dict[str, str]:
     outer = {name: value for name, value in os.environ.items() if not name.startswith("MIDCA_")}
     outer.pop("CREDENTIALS_DIRECTORY", None)
     profiles = {} if shipped else {"MIDCA_PROFILES": str(base / "profiles")}
-    return {**outer, "MIDCA_DATA": str(base / "data"), **profiles}
+    temporary = base / "tmp"  # what a killed server leaves behind goes with the test's own files
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {**outer, "MIDCA_DATA": str(base / "data"), "TMPDIR": str(temporary), **profiles}
 
 
 def free_port() -> int:

@@ -32,7 +32,7 @@ class ListName:
 
 @dataclass(frozen=True)
 class ListDates:
-    """What a list is, without its bytes: ``octets`` of them, 0 until signed. ``revision``: which revocations it shows."""
+    """What a list is, without its ``octets``. ``revision`` tells which revocations it shows."""
 
     number: int
     revision: int

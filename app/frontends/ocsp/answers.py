@@ -37,7 +37,11 @@ _ERRORS: Final = {
 @described(
     {200: (_RESPONSE,)},
     body=(_REQUEST,),
-    refusals={400: "The body cannot be read.", 413: "The body is larger than 8 KiB.", 415: "The body is of another type."},
+    refusals={
+        400: "The body cannot be read.",
+        413: "The body is larger than 8 KiB.",
+        415: "The body is of another type.",
+    },
 )
 def post() -> Response:
     """Answer the request in the body. Caches do not keep answers to POST."""

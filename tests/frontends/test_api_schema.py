@@ -37,13 +37,6 @@ CLOSED = sorted(as_described(route) for route, access in ACCESS.items() if acces
 EXAMPLES = 20
 
 
-def takes_what_could_be_wrong(route):
-    """Any text is a name or the value of a header."""
-    method, path = route
-    operation = create_app(None).test_client().get("/openapi.json").json["paths"][path][method.lower()]
-    return "requestBody" in operation or any(parameter["in"] == "query" for parameter in operation["parameters"])
-
-
 @pytest.fixture
 def known(installation):
     """Names that exist, so that not every request ends at an unknown one."""
@@ -59,6 +52,13 @@ def known(installation):
         "file": "IOTmidCA.crl",
         "request": "MAA=",
     }
+
+
+def takes_what_could_be_wrong(route):
+    """Any text is a name or the value of a header."""
+    method, path = route
+    operation = create_app(None).test_client().get("/openapi.json").json["paths"][path][method.lower()]
+    return "requestBody" in operation or any(parameter["in"] == "query" for parameter in operation["parameters"])
 
 
 def ask(app, route, *, mode, headers, known=None):
@@ -98,7 +98,7 @@ def test_every_answer_is_described(app, admin, route):
     assert ask(app, route, mode=GenerationMode.POSITIVE, headers=admin)
 
 
-@pytest.mark.parametrize("route", filter(takes_what_could_be_wrong, ROUTES), ids=" ".join)
+@pytest.mark.parametrize("route", list(filter(takes_what_could_be_wrong, ROUTES)), ids=" ".join)
 def test_every_answer_to_a_request_that_is_not_as_described_is_described(app, admin, route):
     assert ask(app, route, mode=GenerationMode.NEGATIVE, headers=admin)
 

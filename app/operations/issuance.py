@@ -122,7 +122,7 @@ class Issuance:
         check_may_enrol(entity, again=self.reenrol)
         authority = self.authorities.for_end_entities(entity.ca_name)
         profile = self._profile(entity)
-        template = profile.apply(request, distinguished_name.parse(entity.subject_dn))
+        template = profile.apply(request, distinguished_name.parse(entity.subject_dn), entity.username)
         serial = self.new_serial()
         now = self.now()
 

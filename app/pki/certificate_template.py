@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -20,7 +20,8 @@ class CertificateTemplate:
 
     ``validity`` counts from the start, which lies ``backdated`` before the moment of signing; the CA caps the end at
     its own. ``extensions`` hold everything but the authority key identifier, which is the CA's to write.
-    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA).
+    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA); None lets the CA's key decide.
+    ``not_after`` is an end that ``validity`` does not reach beyond.
     """
 
     subject: x509.Name
@@ -28,9 +29,10 @@ class CertificateTemplate:
     validity: timedelta
     backdated: timedelta
     extensions: tuple[x509.Extension[x509.ExtensionType], ...]
-    hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+    hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
     profile: str
     profile_sha256: str
+    not_after: datetime | None = None
 
 
 def extension(value: x509.ExtensionType, *, critical: bool) -> x509.Extension[x509.ExtensionType]:

@@ -12,6 +12,7 @@ from app.errors import NotAllowed, ProfileViolation
 from app.pki import distinguished_name
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.certification_request import CertificationRequest
+from app.pki.enrolment_request import EnrolmentRequest
 from app.pki.profile_rules import (
     NEVER_FROM_A_REQUEST,
     AlternativeNamesRule,
@@ -52,6 +53,10 @@ def asking_for_names(*names) -> CertificationRequest:
 
 def with_key(public_key) -> CertificationRequest:
     return dataclasses.replace(asking(), public_key=public_key)
+
+
+def of_device(request) -> EnrolmentRequest:
+    return EnrolmentRequest.of(request, "f60c28", SUBJECT)
 
 
 def value(template, kind):
@@ -267,13 +272,15 @@ def test_judgement_names_what_is_kept_written_and_dropped():
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
     request = asking((x509.SubjectAlternativeName([DNS]), False), (usage, False))
 
-    findings = {(finding.field, finding.verdict) for finding in PROFILE.judge(request)}
+    findings = {(finding.field, finding.verdict) for _, finding in PROFILE.judge(of_device(request))}
 
     assert findings == {
+        ("subject", Verdict.WRITTEN),
         ("public key", Verdict.KEPT),
         ("validity", Verdict.WRITTEN),
         ("basicConstraints", Verdict.WRITTEN),
         ("keyUsage", Verdict.WRITTEN),
+        ("subjectKeyIdentifier", Verdict.WRITTEN),
         ("subjectAltName", Verdict.KEPT),
         (ExtensionOID.EXTENDED_KEY_USAGE.dotted_string, Verdict.DROPPED),
     }

@@ -97,7 +97,7 @@ NO_NAMES = {"dns": False, "ip": False}
         ({"alternative_names": NO_NAMES, "extended_key_usage": ["serverAuth"]}, "alternative_names", "RFC 9525"),
         ({"alternative_names": {"dns": ["(a+)+"]}}, "alternative_names.dns", "repeats a group"),
         ({"alternative_names": {"ip": ["10.0.0.1/8"]}}, "alternative_names.ip", "host bits"),
-        ({"alternative_names": {"templates": ["dir:x"]}}, "alternative_names.templates", "not like"),
+        ({"alternative_names": {"templates": ["dir:x"]}}, "alternative_names.templates.0", "not like"),
         ({"key_usage": {"bits": ["encipherOnly"], "critical": False}}, "key_usage", "without keyAgreement"),
         ({"key_usage": {"bits": ["keyAgreement"], "critical": False}}, "key_usage", "for RSA keys"),
         (

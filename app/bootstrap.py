@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
@@ -22,11 +23,14 @@ from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
 from app.operations.hierarchy import Hierarchy
 from app.operations.issuance import Issuance
+from app.operations.profile_explanation import Explanations
+from app.operations.profiles import Profiles
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
 from app.operations.revocation import Revocation
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
+from app.operations.uniqueness import Uniqueness
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
@@ -87,7 +91,7 @@ def _open(
     new_serial: Callable[[], int],
     signing_key: Callable[[Key], Key],
 ) -> Opened:
-    profiles = load_profiles(settings.profiles)
+    profiles = Profiles(partial(load_profiles, settings.profiles))
     declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
     with ExitStack() as on_failure:
         database = _database(settings, create=create)
@@ -115,16 +119,19 @@ def _open(
             settings.data / ".crl.lock",
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
+        uniqueness = Uniqueness(authorities, certificates)
+        entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
         services = Services(
             authorities=authorities,
-            end_entities=EndEntities(
-                database, end_entities, certificates, audit, authorities, profiles, enrolment, now
-            ),
+            end_entities=entities,
+            profiles=profiles,
+            explanations=Explanations(authorities, entities, uniqueness, now),
             issuance=Issuance(
                 signing,
                 enrolment,
                 authorities,
                 profiles,
+                uniqueness,
                 now,
                 new_serial,
                 retry_window=settings.retry_window,

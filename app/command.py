@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
@@ -20,7 +21,7 @@ from app.settings import Settings
 
 def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
-    program = Program(_open, _init, _serve, version("midca"))
+    program = Program(_open, _profiles, _data, _init, _serve, version("midca"))
     try:
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
@@ -30,6 +31,14 @@ def main() -> None:
 
 def _open() -> Services:
     return open_services(Settings.from_environment()).services
+
+
+def _profiles() -> Path:
+    return Settings.from_environment().profiles
+
+
+def _data() -> Path:
+    return Settings.from_environment().data
 
 
 def _init() -> str:

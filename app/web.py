@@ -13,7 +13,7 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.errors import Refusal
-from app.frontends import distribution, ejbca_rest
+from app.frontends import distribution, ejbca_rest, policy
 from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def create_app(opened: Services) -> Flask:
     app.register_error_handler(Exception, _bug)
     app.register_blueprint(ejbca_rest.blueprint)
     app.register_blueprint(distribution.blueprint)
+    app.register_blueprint(policy.blueprint)
     app.add_url_rule("/health", view_func=_health, methods=["GET"])
     app.add_url_rule("/ready", view_func=_ready, methods=["GET"])
     return app

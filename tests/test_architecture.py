@@ -41,6 +41,7 @@ EXPECTED_STATUSES = {
     "TooManyFailures": 429,
     "Conflict": 409,
     "KeyInUse": 409,
+    "KeyCompromised": 409,
     "SubjectInUse": 409,
     "NotAuthenticated": 401,
     "NotAllowed": 403,

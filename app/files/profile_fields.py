@@ -31,6 +31,7 @@ class Validity(fields.Field["timedelta | datetime"]):
     JSON: Final = {"oneOf": [{"type": "integer", "minimum": 1, "maximum": _MAX_DAYS}, {"type": "string"}]}
 
     def _deserialize(self, value: Any, *_: object, **__: object) -> timedelta | datetime:
+        value = _date(value) if isinstance(value, str) else value
         if isinstance(value, datetime):
             return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
         if isinstance(value, date):
@@ -52,6 +53,14 @@ class Validity(fields.Field["timedelta | datetime"]):
         return timedelta(
             seconds=sum(int(n or 0) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True))
         )
+
+
+def _date(text: str) -> str | date:
+    """Return the date that a quoted ``2030-12-31`` or ``2030-12-31T23:59:59Z`` is, else the text."""
+    try:
+        return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+    except ValueError:
+        return text
 
 
 class Oid(fields.Field["x509.ObjectIdentifier"]):

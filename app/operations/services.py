@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from app.operations.authorities import Authorities
     from app.operations.end_entities import EndEntities
     from app.operations.issuance import Issuance
+    from app.operations.profile_explanation import Explanations
+    from app.operations.profiles import Profiles
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
@@ -28,6 +30,8 @@ class Services:
 
     authorities: Authorities
     end_entities: EndEntities
+    profiles: Profiles
+    explanations: Explanations
     issuance: Issuance
     tokens: AccessTokens
     readiness: Readiness

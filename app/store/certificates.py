@@ -128,6 +128,22 @@ class CertificateStore:
         )
         return row["username"] if row else None
 
+    def is_key_compromised(self, public_key_sha256: str) -> bool:
+        """Return whether a certificate of that public key was ever revoked as compromised, whoever held it."""
+        row = self._database.row(
+            "SELECT 1 FROM certificates WHERE public_key_sha256 = :key AND revocation_reason = :compromised LIMIT 1",
+            key=public_key_sha256,
+            compromised=RevocationReason.KEYCOMPROMISE,
+        )
+        return row is not None
+
+    def is_key_certified(self, public_key_sha256: str) -> bool:
+        """Return whether there ever was a certificate of that public key."""
+        row = self._database.row(
+            "SELECT 1 FROM certificates WHERE public_key_sha256 = :key LIMIT 1", key=public_key_sha256
+        )
+        return row is not None
+
     def mark_issued(self, ca_name: str, serial: str, certificate: bytes) -> bool:
         """Turn pending into issued with the signed DER; False when it is pending no more."""
         return self._leave_pending(ca_name, serial, CertificateState.ISSUED, certificate)

@@ -276,6 +276,7 @@ def test_judgement_names_what_is_kept_written_and_dropped():
 
     assert findings == {
         ("subject", Verdict.WRITTEN),
+        ("subject of the request", Verdict.DROPPED),
         ("public key", Verdict.KEPT),
         ("validity", Verdict.WRITTEN),
         ("basicConstraints", Verdict.WRITTEN),

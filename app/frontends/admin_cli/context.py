@@ -21,9 +21,14 @@ from app.operations.services import Services
 
 @dataclass(frozen=True)
 class Program:
-    """What the commands need of the layers above them. ``open_services`` opens an existing data directory."""
+    """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
+
+    ``profiles`` and ``data`` tell where the profiles and the data directory are.
+    """
 
     open_services: Callable[[], Services]
+    profiles: Callable[[], Path]
+    data: Callable[[], Path]
     init: Callable[[], str]
     serve: Callable[[str | None, int | None], None]
     version: str

@@ -9,6 +9,7 @@ from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import program, refusals_fail
 from app.frontends.admin_cli.crl import crl
 from app.frontends.admin_cli.entity import entity
+from app.frontends.admin_cli.profile import profile
 from app.frontends.admin_cli.sign import sign
 from app.frontends.admin_cli.token import token
 
@@ -46,5 +47,5 @@ def serve(host: str | None, port: int | None) -> None:
     program().serve(host, port)
 
 
-for _subject in (ca, entity, sign, cert, crl, token):
+for _subject in (ca, entity, sign, cert, crl, profile, token):
     cli.add_command(_subject)

@@ -30,7 +30,7 @@ class KeyRule(Rule):
     MAX_EXPONENT_BITS: ClassVar[int] = 256  # ... and below 2^256; a small private exponent has a large public one
 
     def describe(self) -> str:
-        return self._allowed.capitalize()
+        return self._allowed.removeprefix("allowed: ")
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         problem = self._problem(request)
@@ -54,7 +54,7 @@ class KeyRule(Rule):
         if self.rsa_min_bits is None or self.rsa_max_bits is None:
             return self._wrong_algorithm("RSA")
         if not self.rsa_min_bits <= key.key_size <= self.rsa_max_bits:
-            return f"Illegal key length: {key.key_size}. {self._allowed.capitalize()}"
+            return f"Illegal key length: {key.key_size}. A{self._allowed[1:]}"
         numbers = key.public_numbers()
         if numbers.n % 2 == 0:
             return "The RSA modulus is even, so it is no product of two large primes."

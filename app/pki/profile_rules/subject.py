@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from cryptography import x509
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.pki.enrolment_request import EnrolmentRequest
+
+_SHOWN: Final = 80
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class SubjectRule(Rule):
         if problem is not None:
             yield Finding("subject", Verdict.REFUSED, problem)
             return
-        yield Finding("subject", Verdict.WRITTEN, distinguished_name.to_string(self.subject(request)))
+        subject = self.subject(request)
+        yield Finding("subject", Verdict.WRITTEN, distinguished_name.to_string(subject))
+        if request.requested_subject != subject:
+            asked = request.requested_subject.rfc4514_string()[:_SHOWN] or "The request names nobody"
+            yield Finding("subject of the request", Verdict.DROPPED, f"{asked}; the end entity's name counts.")
 
     def subject(self, request: EnrolmentRequest) -> x509.Name:
         """Return the certificate's subject; raise :class:`InvalidInput` when a value does not fit its place."""

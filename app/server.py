@@ -12,6 +12,7 @@ from gunicorn.glogging import Logger
 
 from app.errors import Refusal
 from app.operations.actor import SYSTEM
+from app.pki import weak_key
 from app.web import create_app
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         }
 
     def _ready(self, _server: object) -> None:
+        weak_key.warm_up()
         # What the workers share is never looked at by the collector again, so its pages stay shared.
         self._services.database.close()
         gc.freeze()

@@ -78,6 +78,7 @@ def _key(data: dict[str, Any]) -> KeyRule:
         rsa_max_bits=rsa.get("max"),
         curves=tuple(CURVES[name] for name in data["curves"]),
         ed25519=data["ed25519"],
+        refuse_weak=data["refuse_weak"],
     )
 
 

@@ -65,6 +65,14 @@ class KeySchema(Schema):
         metadata=_about("Elliptic curves.", ["P-256"], "RFC 5480; EJBCA availableeccurves"),
     )
     ed25519 = fields.Bool(load_default=False, metadata=_about("Ed25519 keys.", True, "RFC 8410"))
+    refuse_weak = fields.Bool(
+        load_default=True,
+        metadata=_about(
+            "Refuse RSA keys that can be broken: ROCA, close, small or shared primes, small exponents.",
+            True,
+            "EJBCA RsaKeyValidator; CVE-2017-15361",
+        ),
+    )
 
     @validates_schema
     def _something(self, data: dict[str, Any], **_: object) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from app.pki.profile_rules.rule import Finding, Rule, Verdict
+from app.pki.weak_key import weakness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeyRule(Rule):
-    """Which public keys are certified: RSA by its bits, elliptic curves by name, Ed25519."""
+    """Which public keys are certified: RSA by its bits, elliptic curves by name, Ed25519.
+
+    ``refuse_weak`` looks for RSA keys whose private half can be found (EJBCA's RSA key validator).
+    """
 
     rsa_min_bits: int | None = None
     rsa_max_bits: int | None = None
     curves: tuple[str, ...] = ()
     ed25519: bool = False
+    refuse_weak: bool = True
 
     key: ClassVar[str] = "key"
     clause: ClassVar[str] = "RFC 8017 section 3.1; EJBCA availablekeyalgorithms, availablebitlengths, availableeccurves"
@@ -58,9 +63,15 @@ class KeyRule(Rule):
         numbers = key.public_numbers()
         if numbers.n % 2 == 0:
             return "The RSA modulus is even, so it is no product of two large primes."
-        if numbers.e < self.MIN_EXPONENT or numbers.e % 2 == 0:
-            return f"The RSA public exponent is {numbers.e}; it must be odd and at least {self.MIN_EXPONENT}."
-        if numbers.e.bit_length() > self.MAX_EXPONENT_BITS:
+        if (problem := self._exponent_problem(numbers.e)) is not None:
+            return problem
+        weak = weakness(key) if self.refuse_weak else None
+        return f"The RSA key {weak}; make a new one." if weak else None
+
+    def _exponent_problem(self, exponent: int) -> str | None:
+        if exponent < self.MIN_EXPONENT or exponent % 2 == 0:
+            return f"The RSA public exponent is {exponent}; it must be odd and at least {self.MIN_EXPONENT}."
+        if exponent.bit_length() > self.MAX_EXPONENT_BITS:
             return f"The RSA public exponent is longer than {self.MAX_EXPONENT_BITS} bits (FIPS 186-5 section A.1.1)."
         return None
 

@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from app.errors import Refusal
+from app.files.server_process import ServerProcess
 from app.operations.actor import SYSTEM
 from app.pki import weak_key
 from app.web import create_app
@@ -69,6 +70,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "loglevel": "warning",
             "control_socket_disable": True,
             "when_ready": self._ready,
+            "on_reload": self._reload,
             "post_worker_init": self._worker_started,
         }
 
@@ -77,7 +79,16 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         # What the workers share is never looked at by the collector again, so its pages stay shared.
         self._services.database.close()
         gc.freeze()
+        if not ServerProcess(self._settings.server_process).hold():
+            _log.warning("another server runs on %s: midca reload reaches that one alone", self._settings.data)
         _log.info("serving on http://%s:%s", self._settings.host, self._settings.port)
+
+    def _reload(self, _server: object) -> None:
+        """Read the profiles again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
+
+        Those finish what they have begun by the profiles they began it with.
+        """
+        self._services.profiles.reload()
 
     def _worker_started(self, _worker: object) -> None:
         """Finish what a worker that was killed has left; this one may be in its place. Keep revocation lists fresh."""

@@ -113,6 +113,11 @@ class Settings:
         return self.data / "ca"
 
     @property
+    def server_process(self) -> Path:
+        """The file that a server writes its process id to."""
+        return self.data / "server.pid"
+
+    @property
     def admin_token(self) -> Path:
         """The file a fresh CA writes its admin token to."""
         return self.data / "admin.token"

@@ -23,12 +23,12 @@ from app.operations.services import Services
 class Program:
     """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
 
-    ``profiles`` and ``data`` tell where the profiles and the data directory are.
+    ``profiles`` tells where the profiles are; ``reload`` has a running server read them again and returns its id.
     """
 
     open_services: Callable[[], Services]
     profiles: Callable[[], Path]
-    data: Callable[[], Path]
+    reload: Callable[[], int]
     init: Callable[[], str]
     serve: Callable[[str | None, int | None], None]
     version: str

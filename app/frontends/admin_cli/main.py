@@ -47,5 +47,13 @@ def serve(host: str | None, port: int | None) -> None:
     program().serve(host, port)
 
 
+@cli.command("reload")
+@refusals_fail
+def reload_profiles() -> None:
+    """Check the certificate profiles and have the running server read them again."""
+    pid = program().reload()
+    click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
+
+
 for _subject in (ca, entity, sign, cert, crl, profile, token):
     cli.add_command(_subject)

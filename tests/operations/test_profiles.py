@@ -1,0 +1,37 @@
+import logging
+
+import pytest
+
+from app.errors import ConfigurationError, UnknownProfile
+from app.operations.profiles import Profiles
+
+
+def test_reload_swaps_all_profiles_at_once_and_leaves_a_snapshot_alone():
+    sources = iter([{"A": 1, "B": 1}, {"A": 2}])
+    profiles = Profiles(lambda: next(sources))
+    kept = profiles.named("A")
+    names = iter(profiles)
+    next(names)
+
+    profiles.reload()
+
+    assert (kept, profiles.named("A"), list(profiles), len(profiles)) == (1, 2, ["A"], 1)
+    assert list(names) == ["B"]
+    with pytest.raises(UnknownProfile, match="B does not exist"):
+        profiles.named("B")
+
+
+def test_broken_file_keeps_every_profile_and_says_so(caplog):
+    def load():
+        if broken:
+            raise ConfigurationError("A.yaml: validity: no")
+        return {"A": 1}
+
+    broken = False
+    profiles = Profiles(load)
+    broken = True
+    with caplog.at_level(logging.ERROR):
+        profiles.reload()
+
+    assert profiles.named("A") == 1
+    assert "stay as they were: A.yaml: validity: no" in caplog.text

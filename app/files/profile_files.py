@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from app.errors import ConfigurationError
-from app.files.profile_schema import CURVES, HASHES, ProfileSchema
+from app.files.profile_schema import HASHES, ProfileSchema
+from app.files.profile_sections import CURVES
 from app.files.yaml_file import load
 from app.pki import distinguished_name
 from app.pki.certificate_profile import CertificateProfile

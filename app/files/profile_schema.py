@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.files.profile_contradictions import contradictions
-from app.files.profile_fields import Cas, Der, Networks, Oid, Patterns, Shorthand, Validity
-from app.pki.name_pattern import pattern_problem
-from app.pki.profile_rules import KeyUsageRule
+from app.files.profile_fields import Cas, Oid, Shorthand, Validity
+from app.files.profile_sections import (
+    AlternativeNamesSchema,
+    BasicConstraintsSchema,
+    ExtendedKeyUsageSchema,
+    KeySchema,
+    KeyUsageSchema,
+    PolicySchema,
+    StaticExtensionSchema,
+    SubjectSchema,
+    about,
+)
 
 HASHES: Final[dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None]] = {
     "SHA256": hashes.SHA256(),
@@ -20,183 +27,6 @@ HASHES: Final[dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None]] =
     "SHA512": hashes.SHA512(),
     "inherit": None,
 }
-CURVES: Final = {"P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1"}
-ATTRIBUTES: Final = ("E", "UID", "CN", "SN", "GIVENNAME", "SURNAME", "T", "OU", "O", "L", "ST", "DC", "C")
-USAGES: Final[dict[str, x509.ObjectIdentifier]] = {
-    "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH,
-    "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH,
-    "emailProtection": ExtendedKeyUsageOID.EMAIL_PROTECTION,
-    "codeSigning": ExtendedKeyUsageOID.CODE_SIGNING,
-    "ipsecIKE": ExtendedKeyUsageOID.IPSEC_IKE,
-}
-_NAME_KINDS: Final = ("dns", "ip", "uri", "email")
-
-
-def _about(description: str, example: Any, source: str = "", **more: Any) -> dict[str, Any]:
-    """Return a field's metadata: what the JSON Schema and the documentation say of it."""
-    return {"description": description, "example": example, "x-source": source, **more}
-
-
-class RsaSchema(Schema):
-    min = fields.Int(
-        required=True,
-        strict=True,
-        validate=validate.Range(2048, 8192),
-        metadata=_about("Fewest bits.", 2048, "EJBCA availablebitlengths"),
-    )
-    max = fields.Int(
-        required=True,
-        strict=True,
-        validate=validate.Range(2048, 8192),
-        metadata=_about("Most bits.", 8192, "EJBCA availablebitlengths"),
-    )
-
-    @validates_schema
-    def _ordered(self, data: dict[str, Any], **_: object) -> None:
-        if data["min"] > data["max"]:
-            raise ValidationError("min is greater than max")
-
-
-class KeySchema(Schema):
-    rsa = fields.Nested(RsaSchema, metadata=_about("RSA keys, by length.", {"min": 2048, "max": 8192}, "RFC 8017"))
-    curves = fields.List(
-        fields.Str(validate=validate.OneOf(CURVES)),
-        load_default=list,
-        metadata=_about("Elliptic curves.", ["P-256"], "RFC 5480; EJBCA availableeccurves"),
-    )
-    ed25519 = fields.Bool(load_default=False, metadata=_about("Ed25519 keys.", True, "RFC 8410"))
-    refuse_weak = fields.Bool(
-        load_default=True,
-        metadata=_about(
-            "Refuse RSA keys that can be broken: ROCA, close, small or shared primes, small exponents.",
-            True,
-            "EJBCA RsaKeyValidator; CVE-2017-15361",
-        ),
-    )
-
-    @validates_schema
-    def _something(self, data: dict[str, Any], **_: object) -> None:
-        if "rsa" not in data and not data["curves"] and not data["ed25519"]:
-            raise ValidationError("no kind of key is allowed")
-
-
-class SubjectSchema(Schema):
-    attributes = fields.List(
-        fields.Str(validate=validate.OneOf(ATTRIBUTES)),
-        load_default=list,
-        metadata=_about(
-            "Keep only these attributes of the end entity's name, in this order.",
-            ["CN", "O"],
-            "EJBCA usesubjectdnsubset",
-        ),
-    )
-    template = fields.Str(
-        load_default=None,
-        metadata=_about(
-            "Make this name instead; `{username}` and `{common_name}` (the end entity's) are replaced.",
-            "CN={username},OU=devices,O=dojot",
-            "RFC 4514",
-        ),
-    )
-    common_name = fields.Str(
-        load_default=None,
-        metadata=_about("Regular expression that the whole common name must match.", "[a-f0-9]{6}", "EJBCA VALIDATION"),
-    )
-
-    @validates_schema
-    def _sensible(self, data: dict[str, Any], **_: object) -> None:
-        if data["attributes"] and data["template"] is not None:
-            raise ValidationError("attributes and template contradict each other")
-        if data["attributes"] and "CN" not in data["attributes"]:
-            raise ValidationError("must hold CN", "attributes")
-        if data["common_name"] is not None and (problem := pattern_problem(data["common_name"])) is not None:
-            raise ValidationError(problem, "common_name")
-
-
-def _kind(description: str, example: Any, kind: type[Patterns] = Patterns) -> Patterns:
-    about = _about(f"{description} `true`: any; `false`: none.", example, "RFC 5280 4.2.1.6", **kind.JSON)
-    return kind(load_default=False, metadata=about)
-
-
-class AlternativeNamesSchema(Schema):
-    dns = _kind("Host names a request may bring, or patterns of them.", [r"[a-z0-9-]+\.devices\.example"])
-    ip = _kind("Addresses a request may bring, or networks they must lie in.", ["10.0.0.0/8"], Networks)
-    uri = _kind("URIs a request may bring, or patterns of them.", ["urn:dojot:[a-z0-9]+"])
-    email = _kind("Mailboxes a request may bring, or patterns of them.", [r"[a-z]+@devices\.example"])
-    templates = fields.List(
-        fields.Str(
-            validate=validate.Regexp(rf"({'|'.join(_NAME_KINDS)}):\S+\Z", error="is not like dns:{{username}}.example")
-        ),
-        load_default=list,
-        metadata=_about(
-            "Names the profile writes; `{username}` and `{common_name}` are replaced.",
-            ["dns:{username}.devices.example"],
-        ),
-    )
-    required = fields.Bool(load_default=False, metadata=_about("Refuse a certificate without any name.", True))
-    otherwise = fields.Str(
-        load_default="refuse",
-        validate=validate.OneOf(["refuse", "drop"]),
-        metadata=_about(
-            "What becomes of a name that is not allowed: the request is refused, or the name dropped.", "drop"
-        ),
-    )
-    max = fields.Int(
-        load_default=100,
-        strict=True,
-        validate=validate.Range(1, 1000),
-        metadata=_about("Most names of all kinds.", 100),
-    )
-    critical = fields.Bool(load_default=False, metadata=_about("Mark the extension critical.", False))
-
-
-class KeyUsageSchema(Schema):
-    bits = fields.List(
-        fields.Str(validate=validate.OneOf(KeyUsageRule.NAMES)),
-        required=True,
-        validate=validate.Length(min=1),
-        metadata=_about(
-            "The bits; one that a key cannot do is left out for it.", ["digitalSignature"], "RFC 5280 4.2.1.3"
-        ),
-    )
-    critical = fields.Bool(
-        required=True, metadata=_about("Mark the extension critical.", True, "EJBCA keyusagecritical")
-    )
-
-
-class ExtendedKeyUsageSchema(Schema):
-    usages = fields.List(
-        Oid(USAGES, metadata={"type": "string"}),
-        load_default=list,
-        metadata=_about(f"{', '.join(USAGES)}, or OIDs.", ["clientAuth"], "RFC 5280 4.2.1.12"),
-    )
-    critical = fields.Bool(load_default=False, metadata=_about("Mark the extension critical.", False))
-
-
-class BasicConstraintsSchema(Schema):
-    ca = fields.Bool(
-        required=True,
-        validate=validate.OneOf([False], error="a profile for end entities makes no CA"),
-        metadata=_about("Always `false`: CAs are declared in hierarchy.yaml.", False, "RFC 5280 4.2.1.9"),
-    )
-    critical = fields.Bool(required=True, metadata=_about("Mark the extension critical.", True))
-
-
-class PolicySchema(Schema):
-    oid = Oid(required=True, metadata=_about("The policy.", "1.3.6.1.4.1.55555.1.1", "RFC 5280 4.2.1.4", type="string"))
-    cps = fields.Url(
-        load_default=None,
-        schemes={"http", "https"},
-        metadata=_about("Address of the practice statement.", "https://pki.example/cps", "RFC 5280 4.2.1.4"),
-    )
-
-
-class StaticExtensionSchema(Schema):
-    oid = Oid(required=True, metadata=_about("The extension.", "1.3.6.1.4.1.55555.2", "RFC 5280 4.2", type="string"))
-    critical = fields.Bool(load_default=False, metadata=_about("Mark the extension critical.", False))
-    der = Der(
-        required=True, metadata=_about("Its value, DER as hex or base64.", "0c05646f6a6f74", "X.690", type="string")
-    )
 
 
 class ProfileSchema(Schema):
@@ -205,12 +35,12 @@ class ProfileSchema(Schema):
     key = fields.Nested(
         KeySchema,
         required=True,
-        metadata=_about("Which keys are certified.", {"curves": ["P-256"]}, "EJBCA availablekeyalgorithms"),
+        metadata=about("Which keys are certified.", {"curves": ["P-256"]}, "EJBCA availablekeyalgorithms"),
     )
     signature_hash = fields.Str(
         required=True,
         validate=validate.OneOf(HASHES),
-        metadata=_about(
+        metadata=about(
             "Hash of the signature; its algorithm is that of the CA's key. `inherit`: as strong as the CA's key.",
             "inherit",
             "EJBCA signaturealgorithm",
@@ -218,7 +48,7 @@ class ProfileSchema(Schema):
     )
     validity = Validity(
         required=True,
-        metadata=_about(
+        metadata=about(
             "Days, or a length (`2y 3mo 4d 5h`; a year is 365 days, a month 30), or the date of the end. "
             "Never beyond the CA's own end.",
             730,
@@ -230,51 +60,51 @@ class ProfileSchema(Schema):
         load_default=10,
         strict=True,
         validate=validate.Range(0, 60),
-        metadata=_about("Minutes before now that a certificate starts.", 10, "EJBCA certificatevalidityoffset"),
+        metadata=about("Minutes before now that a certificate starts.", 10, "EJBCA certificatevalidityoffset"),
     )
     subject = Shorthand(
         SubjectSchema,
         required=True,
         word="entity",
-        metadata=_about(
+        metadata=about(
             "`entity`: the end entity's name as it was registered. Never the request's.", "entity", "RFC 5280 4.1.2.6"
         ),
     )
     alternative_names = fields.Nested(
         AlternativeNamesSchema,
         required=True,
-        metadata=_about("Subject alternative names.", {"dns": True}, "RFC 5280 4.2.1.6"),
+        metadata=about("Subject alternative names.", {"dns": True}, "RFC 5280 4.2.1.6"),
     )
     key_usage = fields.Nested(
         KeyUsageSchema,
         required=True,
-        metadata=_about("What the key may do.", {"bits": ["digitalSignature"], "critical": True}, "RFC 5280 4.2.1.3"),
+        metadata=about("What the key may do.", {"bits": ["digitalSignature"], "critical": True}, "RFC 5280 4.2.1.3"),
     )
     extended_key_usage = Shorthand(
         ExtendedKeyUsageSchema,
         load_default=lambda: {"usages": [], "critical": False},
         list_key="usages",
-        metadata=_about(
+        metadata=about(
             "Purposes: a list, or a section with `critical`. None: no extension.", ["clientAuth"], "RFC 5280 4.2.1.12"
         ),
     )
     basic_constraints = fields.Nested(
         BasicConstraintsSchema,
         required=True,
-        metadata=_about("That the holder is no CA.", {"ca": False, "critical": True}, "RFC 5280 4.2.1.9"),
+        metadata=about("That the holder is no CA.", {"ca": False, "critical": True}, "RFC 5280 4.2.1.9"),
     )
     policies = fields.List(
         fields.Nested(PolicySchema),
         load_default=list,
-        metadata=_about("Certificate policies.", [{"oid": "1.3.6.1.4.1.55555.1.1"}], "RFC 5280 4.2.1.4"),
+        metadata=about("Certificate policies.", [{"oid": "1.3.6.1.4.1.55555.1.1"}], "RFC 5280 4.2.1.4"),
     )
     must_staple = fields.Bool(
-        load_default=False, metadata=_about("A server must staple an OCSP answer (TLS feature).", False, "RFC 7633")
+        load_default=False, metadata=about("A server must staple an OCSP answer (TLS feature).", False, "RFC 7633")
     )
     extensions = fields.List(
         fields.Nested(StaticExtensionSchema),
         load_default=list,
-        metadata=_about(
+        metadata=about(
             "Extensions of one value for all.",
             [{"oid": "1.3.6.1.4.1.55555.2", "der": "0c05646f6a6f74"}],
             "EJBCA custom certificate extensions",
@@ -283,7 +113,7 @@ class ProfileSchema(Schema):
     keep_extensions = fields.List(
         Oid(metadata={"type": "string"}),
         load_default=list,
-        metadata=_about(
+        metadata=about(
             "OIDs of extensions a request may bring as they are.",
             ["1.3.6.1.4.1.55555.3"],
             "EJBCA overridableextensionoids",
@@ -291,11 +121,11 @@ class ProfileSchema(Schema):
     )
     renewal_with_same_key = fields.Bool(
         load_default=True,
-        metadata=_about("An end entity may have its own key certified again.", True, "EJBCA CA setting"),
+        metadata=about("An end entity may have its own key certified again.", True, "EJBCA CA setting"),
     )
     cas = Cas(
         required=True,
-        metadata=_about("CAs that may use the profile: `any`, or a list.", "any", "EJBCA availablecas", **Cas.JSON),
+        metadata=about("CAs that may use the profile: `any`, or a list.", "any", "EJBCA availablecas", **Cas.JSON),
     )
 
     @validates_schema

@@ -14,6 +14,7 @@ from app.errors import ConfigurationError
 from app.files.profile_case_files import CASES, load_cases
 from app.files.profile_files import load_profile, load_profiles
 from app.files.profile_json_schema import profile_json_schema
+from app.files.profile_keys import profile_keys_table
 from app.frontends.admin_cli.context import (
     Failed,
     json_option,
@@ -141,9 +142,10 @@ def test(directory: Path | None, *, as_json: bool) -> None:
 
 
 @profile.command()
-def schema() -> None:
+@click.option("--markdown", is_flag=True, help="Print a table of the keys instead.")
+def schema(*, markdown: bool) -> None:
     """Print the JSON Schema of a profile's file, for editors."""
-    click.echo(profile_json_schema(), nl=False)
+    click.echo(profile_keys_table() if markdown else profile_json_schema(), nl=False)
 
 
 def _profile(name: str) -> CertificateProfile:

@@ -10,7 +10,7 @@ from cryptography import x509
 from app.errors import ConfigurationError
 from app.files.profile_schema import HASHES, ProfileSchema
 from app.files.profile_sections import CURVES
-from app.files.yaml_file import load
+from app.files.yaml_file import load_with_text
 from app.pki import distinguished_name
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.profile_rules import (
@@ -37,7 +37,7 @@ HIERARCHY_FILE: Final = "hierarchy.yaml"
 
 def load_profile(path: Path) -> CertificateProfile:
     """Read one profile; its name is the file's. Raises :class:`ConfigurationError` naming file, key and line."""
-    data, sha256 = load(path, ProfileSchema())
+    data, sha256, text = load_with_text(path, ProfileSchema())
     written = tuple(
         x509.Extension(value["oid"], value["critical"], x509.UnrecognizedExtension(value["oid"], value["der"]))
         for value in data["extensions"]
@@ -60,7 +60,7 @@ def load_profile(path: Path) -> CertificateProfile:
         static_extensions=StaticExtensionsRule(written),
         other_extensions=_other_extensions(data),
         renewal_with_same_key=data["renewal_with_same_key"],
-        text=path.read_text(encoding="utf-8"),
+        text=text,
     )
 
 

@@ -28,20 +28,28 @@ class _Loader(yaml.SafeLoader):
 
 def load(path: Path, schema: Schema) -> tuple[Any, str]:
     """Return what ``schema`` makes of the file, and the SHA-256 of the file in hex."""
+    data, sha256, _ = load_with_text(path, schema)
+    return data, sha256
+
+
+def load_with_text(path: Path, schema: Schema) -> tuple[Any, str, str]:
+    """Return the same and the text of the file, which is UTF-8."""
     try:
         content = path.read_bytes()
+        text = content.decode()
         loader = _Loader(content)
         node = loader.get_single_node()
         document = loader.construct_document(node) if node is not None else {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:  # ValueError: a date that does not exist
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that never was
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     try:
-        return schema.load(document if document is not None else {}), hashlib.sha256(content).hexdigest()
+        data = schema.load(document if document is not None else {})
     except ValidationError as error:
         sentences = (f"{key or 'the file'}: {text}{_line(node, key)}" for key, text in _problems(error.messages))
         raise ConfigurationError(f"{path}: {'; '.join(sentences)}") from error
+    return data, hashlib.sha256(content).hexdigest(), text
 
 
 def _problems(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:

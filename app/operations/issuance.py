@@ -21,6 +21,7 @@ from app.operations.recorded_signing import Subject
 from app.pki import distinguished_name
 from app.pki.certificate_authority import serial_hex
 from app.pki.certification_request import CertificationRequest
+from app.pki.enrolment_request import EnrolmentRequest
 from app.store.certificates import CertificateState, CertificateType
 
 if TYPE_CHECKING:
@@ -122,12 +123,13 @@ class Issuance:
         authority = self.authorities.for_end_entities(entity.ca_name)
         profile = self.profiles.named(entity.certificate_profile)
         profile.check_authority(entity.ca_name)
-        template = profile.apply(request, distinguished_name.parse(entity.subject_dn), entity.username)
+        asked = EnrolmentRequest.of(request, username, distinguished_name.parse(entity.subject_dn))
+        template = profile.apply(request, asked.subject, username)
         serial = self.new_serial()
         now = self.now()
 
         def claim() -> None:
-            self.uniqueness.check(username, request.public_key_sha256, template.subject, profile)
+            self.uniqueness.check(asked, template.subject, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
                 raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(username) or entity)))
             self.enrolment.reset(username)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import ipaddress
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app.errors import Refusal
+from app.errors import InvalidInput, Refusal
 from app.pki import distinguished_name
 from app.pki.certificate_authority import CertificateAuthority, self_signed
 from app.pki.certificate_fields import certificate_fields
 from app.pki.certification_request import CertificationRequest
 from app.pki.declared_authority import DeclaredAuthority
-from app.pki.profile_rules.alternative_names import made_name
 from app.pki.write_ahead_key import hash_for
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
     from app.files.profile_case_files import ProfileCase, RequestRecipe
     from app.pki.certificate_profile import CertificateProfile
+
+_KINDS: Final[dict[str, Callable[[str], x509.GeneralName]]] = {
+    "dns": x509.DNSName,
+    "ip": lambda text: x509.IPAddress(ipaddress.ip_address(text)),
+    "uri": x509.UniformResourceIdentifier,
+    "email": x509.RFC822Name,
+}
+"""A request may hold what no rule accepts, so nothing is checked here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +62,11 @@ class ProfileCases:
 
     def _problem(self, profile: CertificateProfile, case: ProfileCase) -> str | None:
         try:
-            fields = self._fields(profile, case)
+            text = case.csr if case.csr is not None else self._request(case.request)
+        except (ValueError, InvalidInput) as error:
+            return f"the request cannot be made: {error}"
+        try:
+            fields = self._fields(profile, case, text)
         except Refusal as refusal:
             if case.refused is None:
                 return f"refused: {refusal}"
@@ -67,8 +80,7 @@ class ProfileCases:
         ]
         return "; ".join(differences) or None
 
-    def _fields(self, profile: CertificateProfile, case: ProfileCase) -> dict[str, Any]:
-        text = case.csr if case.csr is not None else self._request(case.request)
+    def _fields(self, profile: CertificateProfile, case: ProfileCase, text: str) -> dict[str, Any]:
         subject = (
             distinguished_name.parse(case.subject) if case.subject else distinguished_name.of_common_name(case.entity)
         )
@@ -82,7 +94,7 @@ class ProfileCases:
         builder = x509.CertificateSigningRequestBuilder(distinguished_name.parse(recipe.subject))
         if recipe.alternative_names:
             parts = (name.partition(":") for name in recipe.alternative_names)
-            names = x509.SubjectAlternativeName([made_name(kind, text) for kind, _, text in parts])
+            names = x509.SubjectAlternativeName([_KINDS[kind](text) for kind, _, text in parts])
             builder = builder.add_extension(names, critical=False)
         for oid, critical, der in recipe.extensions:
             builder = builder.add_extension(x509.UnrecognizedExtension(oid, der), critical=critical)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from app.errors import InvalidInput, NotAllowed, ProfileViolation, Refusal
+from app.errors import Conflict, InvalidInput, NotAllowed, ProfileViolation
 from app.pki import distinguished_name
 from app.pki.certification_request import CertificationRequest
 from app.pki.declared_authority import generate_like
@@ -74,8 +74,8 @@ class Explanations:
     ) -> Explanation:
         """Explain ``csr`` (base64 of DER, or PEM) for the end entity of that name, or for a subject.
 
-        Raises a :class:`Refusal` when the request cannot be read, its key does not sign it, or there is no such end
-        entity or CA. Whatever the profile refuses is in the explanation.
+        Raises a :class:`~app.errors.Refusal` when the request cannot be read, its key does not sign it, or there is no
+        such end entity or CA. Whatever the profile refuses is in the explanation.
         """
         request = CertificationRequest.from_text(csr)
         username, name, ca_name = self._for_whom(entity, subject)
@@ -110,20 +110,22 @@ class Explanations:
     def _of_the_ca(
         self, profile: CertificateProfile, asked: EnrolmentRequest, authority: CertificateAuthority
     ) -> list[Decision]:
-        """Return what the CA itself decides, whatever the profile."""
+        """Return what the CA itself decides, whatever the profile; of a request the profile refuses only the issuer."""
         try:
             profile.check_authority(authority.name)
-            subject = profile.subject.subject(asked)
-            self.uniqueness.check(asked.username, asked.public_key_sha256, subject, profile)
-            authority.dates(profile.apply(asked, asked.subject, asked.username), self.now())
-        except ProfileViolation as violation:
-            return [] if _is_judged(profile, asked) else [_refused("validity", violation, "validity")]
         except NotAllowed as refusal:
-            return [_refused("issuer", refusal, "cas")]
-        except InvalidInput:  # the subject cannot be made, which the profile's own rule has said
+            return [Decision("issuer", Verdict.REFUSED, str(refusal), "cas", "EJBCA availablecas")]
+        if any(finding.verdict is Verdict.REFUSED for _, finding in profile.judge(asked)):
             return []
-        except Refusal as refusal:
-            return [_refused("public key or subject", refusal, "renewal_with_same_key")]
+        template = profile.apply(asked, asked.subject, asked.username)
+        try:
+            authority.dates(template, self.now())
+        except ProfileViolation as violation:
+            return [Decision("validity", Verdict.REFUSED, str(violation), "validity", "RFC 5280 section 4.1.2.5")]
+        try:
+            self.uniqueness.check(asked, template.subject, profile, authority.name, self.now())
+        except Conflict as conflict:
+            return [Decision("holder", Verdict.REFUSED, str(conflict), "", "EJBCA enforces unique keys and names")]
         written = (
             ("issuer", authority.subject_dn, "RFC 5280 section 4.1.2.4"),
             ("serialNumber", "Drawn when it is signed.", "RFC 5280 section 4.1.2.2"),
@@ -136,11 +138,3 @@ class Explanations:
         if authority.name not in self._keys:
             self._keys[authority.name] = generate_like(authority.certificate.public_key())
         return self._keys[authority.name]
-
-
-def _is_judged(profile: CertificateProfile, asked: EnrolmentRequest) -> bool:
-    return any(finding.verdict is Verdict.REFUSED for _, finding in profile.judge(asked))
-
-
-def _refused(name: str, refusal: Refusal, key: str) -> Decision:
-    return Decision(name, Verdict.REFUSED, str(refusal), key, "EJBCA enforces unique keys and names")

@@ -54,4 +54,7 @@ class Profiles(Mapping[str, "CertificateProfile"]):
         except ConfigurationError as error:
             _log.error("the certificate profiles stay as they were: %s", error)
             return
+        except Exception:  # noqa: BLE001 -- a mistake of ours in reading a file must not end the process that serves
+            _log.exception("the certificate profiles stay as they were")
+            return
         _log.info("read %s certificate profiles", len(self))

@@ -128,6 +128,19 @@ class CertificateStore:
         )
         return row["username"] if row else None
 
+    def holder_of_subject(self, ca_name: str, subject_dn: str, now: datetime, *, other_than: str) -> str | None:
+        """Return the name of another holder of a certificate of that CA and subject that is good now, or None."""
+        row = self._database.row(
+            "SELECT username FROM certificates WHERE ca_name = :ca AND subject_dn = :dn AND username <> :other "
+            "AND revocation_reason = :good AND not_after > :now LIMIT 1",
+            ca=ca_name,
+            dn=subject_dn,
+            other=other_than,
+            good=RevocationReason.NOTREVOKED,
+            now=to_text(now),
+        )
+        return row["username"] if row else None
+
     def is_key_compromised(self, public_key_sha256: str) -> bool:
         """Return whether a certificate of that public key was ever revoked as compromised, whoever held it."""
         row = self._database.row(

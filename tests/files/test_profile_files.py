@@ -248,6 +248,14 @@ def test_file_that_is_no_profile_at_all_is_refused(write, text):
         load_profile(write(text))
 
 
+def test_file_that_is_not_utf_8_is_refused(tmp_path):
+    path = tmp_path / "DEVICES.yaml"
+    path.write_bytes(yaml.safe_dump(VALID).encode("utf-16"))
+
+    with pytest.raises(ConfigurationError, match=r"DEVICES\.yaml is not valid YAML"):
+        load_profile(path)
+
+
 def test_directory_without_a_profile_is_refused(tmp_path):
     (tmp_path / "hierarchy.yaml").write_text("cas: []")
 

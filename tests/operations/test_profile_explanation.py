@@ -277,6 +277,22 @@ def test_key_that_was_revoked_for_another_reason_may_be_certified_again(installa
     assert installation.sign("f60c28", "dojot", REQUEST)
 
 
+def test_two_end_entities_never_come_out_with_one_name(installation):
+    """A13: a profile that keeps less of the names than tells them apart."""
+    shortened = profile_of({**VALID, "subject": {"attributes": ["CN"]}})
+    object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: {"CFREE": shortened}))
+    installation.add("first", subject_dn="CN=same,O=a")
+    installation.add("second", subject_dn="CN=same,O=b")
+    installation.sign("first", "dojot", REQUEST)
+    other = one_line(csr(signing_key=key(1)))
+
+    assert "'first'" in reasons(installation, other, shortened, entity="second")[0]
+    with pytest.raises(Refusal, match="same subject DN as the user"):
+        installation.sign("second", "dojot", other)
+    installation.services.end_entities.revoke("first", RevocationReason.SUPERSEDED, ACTOR)
+    assert installation.sign("second", "dojot", other).certificate.subject.rfc4514_string() == "CN=same"
+
+
 def test_profile_decides_whether_a_key_is_certified_again(installation):
     """A29."""
     once = dataclasses.replace(profile(installation), renewal_with_same_key=False)

@@ -21,10 +21,11 @@ def test_reload_swaps_all_profiles_at_once_and_leaves_a_snapshot_alone():
         profiles.named("B")
 
 
-def test_broken_file_keeps_every_profile_and_says_so(caplog):
+@pytest.mark.parametrize("error", [ConfigurationError("A.yaml: validity: no"), KeyError("A.yaml: validity: no")])
+def test_file_that_cannot_be_read_keeps_every_profile_and_says_so(caplog, error):
     def load():
         if broken:
-            raise ConfigurationError("A.yaml: validity: no")
+            raise error
         return {"A": 1}
 
     broken = False
@@ -34,4 +35,5 @@ def test_broken_file_keeps_every_profile_and_says_so(caplog):
         profiles.reload()
 
     assert profiles.named("A") == 1
-    assert "stay as they were: A.yaml: validity: no" in caplog.text
+    assert "stay as they were" in caplog.text
+    assert "A.yaml: validity: no" in caplog.text

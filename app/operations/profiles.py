@@ -57,4 +57,4 @@ class Profiles(Mapping[str, "CertificateProfile"]):
         except Exception:  # noqa: BLE001 -- a mistake of ours in reading a file must not end the process that serves
             _log.exception("the certificate profiles stay as they were")
             return
-        _log.info("read %s certificate profiles", len(self))
+        _log.info("read the certificate profiles: %s", ", ".join(f"{name} {self[name].sha256[:12]}" for name in self))

@@ -1,4 +1,5 @@
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -7,7 +8,8 @@ from app.operations.profiles import Profiles
 
 
 def test_reload_swaps_all_profiles_at_once_and_leaves_a_snapshot_alone():
-    sources = iter([{"A": 1, "B": 1}, {"A": 2}])
+    old, new = SimpleNamespace(sha256="0" * 64), SimpleNamespace(sha256="1" * 64)
+    sources = iter([{"A": old, "B": old}, {"A": new}])
     profiles = Profiles(lambda: next(sources))
     kept = profiles.named("A")
     names = iter(profiles)
@@ -15,7 +17,7 @@ def test_reload_swaps_all_profiles_at_once_and_leaves_a_snapshot_alone():
 
     profiles.reload()
 
-    assert (kept, profiles.named("A"), list(profiles), len(profiles)) == (1, 2, ["A"], 1)
+    assert (kept, profiles.named("A"), list(profiles), len(profiles)) == (old, new, ["A"], 1)
     assert list(names) == ["B"]
     with pytest.raises(UnknownProfile, match="B does not exist"):
         profiles.named("B")

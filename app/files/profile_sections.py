@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.files.profile_fields import Der, Networks, Oid, Patterns
 from app.pki.name_pattern import pattern_problem
-from app.pki.profile_rules import KeyUsageRule
+from app.pki.profile_rules import ExtendedKeyUsageRule, KeyRule, KeyUsageRule
 
-CURVES: Final = {"P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1"}
+CURVES: Final = {name: curve for curve, name in KeyRule.CURVES.items()}
 ATTRIBUTES: Final = ("E", "UID", "CN", "SN", "GIVENNAME", "SURNAME", "T", "OU", "O", "L", "ST", "DC", "C")
-USAGES: Final[dict[str, x509.ObjectIdentifier]] = {
-    "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH,
-    "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH,
-    "emailProtection": ExtendedKeyUsageOID.EMAIL_PROTECTION,
-    "codeSigning": ExtendedKeyUsageOID.CODE_SIGNING,
-    "ipsecIKE": ExtendedKeyUsageOID.IPSEC_IKE,
-}
+USAGES: Final = ExtendedKeyUsageRule.NAMES
 _NAME_KINDS: Final = ("dns", "ip", "uri", "email")
 
 

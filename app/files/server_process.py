@@ -41,7 +41,13 @@ class ServerProcess:
         if self.path.exists():
             with exclusive_if_free(self.path) as free:
                 if not free:
-                    pid = int(self.path.read_text(encoding="ascii"))
-                    os.kill(pid, signal.SIGHUP)
-                    return pid
+                    return self._hang_up()
         raise ConfigurationError(f"No server runs on {self.path.parent}; the next one that starts reads the profiles.")
+
+    def _hang_up(self) -> int:
+        try:
+            pid = int(self.path.read_text(encoding="ascii"))
+            os.kill(pid, signal.SIGHUP)
+        except (ValueError, OSError) as error:  # it is just starting or ending, or another user's
+            raise ConfigurationError(f"The server of {self.path.parent} cannot be told: {error}.") from error
+        return pid

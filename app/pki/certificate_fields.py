@@ -10,18 +10,11 @@ from OpenSSL import crypto
 
 from app.pki.declared_authority import describe_key
 from app.pki.distinguished_name import to_string
-from app.pki.profile_rules import KeyUsageRule
+from app.pki.profile_rules import ExtendedKeyUsageRule, KeyUsageRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_USAGES: Final = {
-    "1.3.6.1.5.5.7.3.1": "serverAuth",
-    "1.3.6.1.5.5.7.3.2": "clientAuth",
-    "1.3.6.1.5.5.7.3.3": "codeSigning",
-    "1.3.6.1.5.5.7.3.4": "emailProtection",
-    "1.3.6.1.5.5.7.3.17": "ipsecIKE",
-}
 _KINDS: Final[dict[type[x509.GeneralName], str]] = {
     x509.DNSName: "dns",
     x509.IPAddress: "ip",
@@ -75,7 +68,7 @@ _READERS: Final[dict[type[x509.ExtensionType], tuple[str, Callable[[Any], Any]]]
     x509.KeyUsage: ("key_usage", _key_usage),
     x509.ExtendedKeyUsage: (
         "extended_key_usage",
-        lambda value: [_USAGES.get(oid.dotted_string, oid.dotted_string) for oid in value],
+        lambda value: [ExtendedKeyUsageRule.name(oid) for oid in value],
     ),
     x509.SubjectAlternativeName: ("alternative_names", _alternative_names),
     x509.CertificatePolicies: ("policies", lambda value: [policy.policy_identifier.dotted_string for policy in value]),

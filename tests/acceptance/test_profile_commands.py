@@ -17,7 +17,7 @@ from tests.conftest import run
 def test_list_and_show_read_the_files_without_a_data_directory(empty):  # noqa: F811
     assert [row["name"] for row in empty.json("profile", "list")] == ["CFREE", "X509Identity", "broker", "device-ec"]
     rules = {row["key"]: row for row in empty.json("profile", "show", "device-ec")}
-    assert rules["key"]["rule"] == "secp256r1, Ed25519."
+    assert rules["key"]["rule"] == "P-256, Ed25519."
     assert "device-ec" in empty("profile", "show", "device-ec")
     assert "no profile None; there are CFREE" in empty("profile", "show", "None", status=1)
 

@@ -31,6 +31,7 @@ class KeyRule(Rule):
 
     key: ClassVar[str] = "key"
     clause: ClassVar[str] = "RFC 8017 section 3.1; EJBCA availablekeyalgorithms, availablebitlengths, availableeccurves"
+    CURVES: ClassVar[dict[str, str]] = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
     MIN_EXPONENT: ClassVar[int] = 65537  # FIPS 186-5 section A.1.1: above 2^16 ...
     MAX_EXPONENT_BITS: ClassVar[int] = 256  # ... and below 2^256; a small private exponent has a large public one
 
@@ -83,7 +84,7 @@ class KeyRule(Rule):
         kinds = []
         if self.rsa_min_bits is not None:
             kinds.append(f"RSA of {self.rsa_min_bits} to {self.rsa_max_bits} bits")
-        kinds.extend(self.curves)
+        kinds.extend(self.CURVES.get(curve, curve) for curve in self.curves)
         if self.ed25519:
             kinds.append("Ed25519")
         return f"allowed: {', '.join(kinds)}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.pki.enrolment_request import EnrolmentRequest
+
+_NAMES: Final = {
+    ExtensionOID.BASIC_CONSTRAINTS: "basicConstraints",
+    ExtensionOID.KEY_USAGE: "keyUsage",
+    ExtensionOID.EXTENDED_KEY_USAGE: "extKeyUsage",
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: "subjectKeyIdentifier",
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
+    ExtensionOID.NAME_CONSTRAINTS: "nameConstraints",
+    ExtensionOID.CERTIFICATE_POLICIES: "certificatePolicies",
+    ExtensionOID.CRL_DISTRIBUTION_POINTS: "cRLDistributionPoints",
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
+    ExtensionOID.TLS_FEATURE: "tlsFeature",
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,8 @@ class OtherExtensionsRule(Rule):
         if requested.critical and requested.oid not in self._OVERWRITTEN | self.written:
             reason = f"The request insists (critical) on the extension {oid}, which the profile does not allow."
             return Finding(oid, Verdict.REFUSED, reason)
-        return Finding(oid, Verdict.DROPPED, "The profile decides on this extension, not the request.")
+        named = f" ({_NAMES[requested.oid]})" if requested.oid in _NAMES else ""
+        return Finding(oid, Verdict.DROPPED, f"The profile decides on this extension{named}, not the request.")
 
 
 def _can_be_written(value: x509.ExtensionType) -> bool:

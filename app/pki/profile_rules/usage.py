@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.pki.certificate_template import extension
 from app.pki.profile_rules.rule import Finding, Rule, Verdict
@@ -78,14 +79,31 @@ class ExtendedKeyUsageRule(Rule):
 
     key: ClassVar[str] = "extended_key_usage"
     clause: ClassVar[str] = "RFC 5280 section 4.2.1.12"
+    NAMES: ClassVar[dict[str, x509.ObjectIdentifier]] = {
+        "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH,
+        "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH,
+        "emailProtection": ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        "codeSigning": ExtendedKeyUsageOID.CODE_SIGNING,
+        "ipsecIKE": ExtendedKeyUsageOID.IPSEC_IKE,
+    }
+
+    @classmethod
+    def name(cls, usage: x509.ObjectIdentifier) -> str:
+        """Return the name of a usage, or its OID."""
+        return next((name for name, oid in cls.NAMES.items() if oid == usage), usage.dotted_string)
 
     def describe(self) -> str:
-        listed = ", ".join(oid.dotted_string for oid in self.usages)
-        return (listed + (", critical" if self.critical else "")) or "None: the extension is left out."
+        if not self.usages:
+            return "None: the extension is left out."
+        return self._listed + (", critical" if self.critical else "")
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         if self.usages:
-            yield Finding("extKeyUsage", Verdict.WRITTEN, ", ".join(oid.dotted_string for oid in self.usages))
+            yield Finding("extKeyUsage", Verdict.WRITTEN, self._listed)
+
+    @property
+    def _listed(self) -> str:
+        return ", ".join(map(self.name, self.usages))
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         if self.usages:

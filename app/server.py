@@ -38,6 +38,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def __init__(self, services: Services, settings: Settings) -> None:
         self._services = services
         self._settings = settings
+        self._process = ServerProcess(settings.server_process)
+        self._holds = False
         super().__init__()
 
     def load_config(self) -> None:
@@ -71,6 +73,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "control_socket_disable": True,
             "when_ready": self._ready,
             "on_reload": self._reload,
+            "on_exit": self._exit,
             "post_worker_init": self._worker_started,
         }
 
@@ -79,7 +82,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         # What the workers share is never looked at by the collector again, so its pages stay shared.
         self._services.database.close()
         gc.freeze()
-        if not ServerProcess(self._settings.server_process).hold():
+        self._holds = self._process.hold()
+        if not self._holds:
             _log.warning("another server runs on %s: midca reload reaches that one alone", self._settings.data)
         _log.info("serving on http://%s:%s", self._settings.host, self._settings.port)
 
@@ -89,6 +93,10 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
+
+    def _exit(self, _server: object) -> None:
+        if self._holds:
+            self._process.release()
 
     def _worker_started(self, _worker: object) -> None:
         """Finish what a worker that was killed has left; this one may be in its place. Keep revocation lists fresh."""

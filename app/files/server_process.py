@@ -33,6 +33,10 @@ class ServerProcess:
         os.write(descriptor, f"{os.getpid()}\n".encode())
         return True  # the descriptor stays open: the lock ends with the process and its workers
 
+    def release(self) -> None:
+        """Take the number out again; only for who holds."""
+        os.truncate(self.path, 0)
+
     def reload(self) -> int:
         """Tell the process that serves to read the profiles again; return its id.
 

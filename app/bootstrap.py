@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
@@ -27,11 +28,14 @@ from app.operations.list_contents import ListContents
 from app.operations.list_signing import ListSigning
 from app.operations.ocsp import Ocsp
 from app.operations.ocsp_responders import OcspResponders
+from app.operations.profile_explanation import Explanations
+from app.operations.profiles import Profiles
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
 from app.operations.revocation import Revocation
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
+from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
@@ -93,7 +97,7 @@ def _open(
     new_serial: Callable[[], int],
     signing_key: Callable[[Key], Key],
 ) -> Opened:
-    profiles = load_profiles(settings.profiles)
+    profiles = Profiles(partial(load_profiles, settings.profiles))
     declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
     with ExitStack() as on_failure:
         database = _database(settings, create=create)
@@ -138,16 +142,19 @@ def _open(
             settings.data / ".ocsp.lock",
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
+        uniqueness = Uniqueness(authorities, certificates)
+        entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
         services = Services(
             authorities=authorities,
-            end_entities=EndEntities(
-                database, end_entities, certificates, audit, authorities, profiles, enrolment, now
-            ),
+            end_entities=entities,
+            profiles=profiles,
+            explanations=Explanations(authorities, entities, uniqueness, now),
             issuance=Issuance(
                 signing,
                 enrolment,
                 authorities,
                 profiles,
+                uniqueness,
                 now,
                 new_serial,
                 retry_window=settings.retry_window,

@@ -7,12 +7,15 @@ import os
 import sys
 import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
 from app import logs
 from app.bootstrap import Opened, open_services
 from app.errors import ConfigurationError
+from app.files.profile_files import load_profiles
+from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
 from app.operations.services import Services
@@ -22,7 +25,7 @@ from app.settings import Settings
 
 def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
-    program = Program(_open, _init, _serve, version("midca"))
+    program = Program(_open, _profiles, _reload, _init, _serve, version("midca"))
     try:
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
@@ -32,6 +35,16 @@ def main() -> None:
 
 def _open() -> Services:
     return open_services(Settings.from_environment()).services
+
+
+def _profiles() -> Path:
+    return Settings.from_environment().profiles
+
+
+def _reload() -> int:
+    settings = Settings.from_environment()
+    load_profiles(settings.profiles)  # what makes no sense stops here, with its sentence
+    return ServerProcess(settings.server_process).reload()
 
 
 def _init() -> str:

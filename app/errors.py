@@ -111,6 +111,10 @@ class KeyInUse(Conflict):
     """Another end entity's certificate, or a CA, already holds this public key."""
 
 
+class KeyCompromised(Conflict):
+    """A certificate of this public key was revoked as compromised."""
+
+
 class SubjectInUse(Conflict):
     """Another end entity, or a CA, already holds this subject."""
 

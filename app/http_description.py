@@ -33,6 +33,7 @@ PATH_PARAMETERS: Final = {
     "issuer": "The CA that issued the certificate, by its name or its distinguished name.",
     "serial": "The certificate's serial number in hex, in any case, with or without leading zeros.",
     "username": "The name of an end entity.",
+    "profile": "A certificate profile, by its name.",
     "request": "An OCSP request (RFC 6960 appendix A.1), base64 of DER.",
     "file": "The name of a CA and what is wanted of it, e.g. `IOTmidCA.crl`.",
 }

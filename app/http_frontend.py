@@ -66,6 +66,9 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/user/<username>"): Access.REGISTRAR,
     ("DELETE", "/user/<username>"): Access.REGISTRAR,
     ("GET", "/user/<username>/find"): Access.REGISTRAR,
+    ("GET", "/profiles"): Access.ADMIN,
+    ("GET", "/profiles/<profile>"): Access.ADMIN,
+    ("POST", "/profiles/<profile>/explain"): Access.ADMIN,
 }
 """Every route and who may call it. A route that is not here is refused to everyone, and fails a test."""
 

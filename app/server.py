@@ -14,7 +14,9 @@ from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.errors import Refusal
+from app.files.server_process import ServerProcess
 from app.operations.actor import SYSTEM
+from app.pki import weak_key
 from app.web import create_app
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def __init__(self, services: Services, settings: Settings) -> None:
         self._services = services
         self._settings = settings
+        self._process = ServerProcess(settings.server_process)
+        self._holds = False
         super().__init__()
 
     def load_config(self) -> None:
@@ -71,22 +75,36 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "loglevel": "warning",
             "control_socket_disable": True,
             "when_ready": self._ready,
+            "on_reload": self._reload,
             "post_worker_init": self._worker_started,
             "child_exit": self._worker_ended,
             "on_exit": self._ended,
         }
 
     def _ready(self, _server: object) -> None:
+        weak_key.warm_up()
         # What the workers share is never looked at by the collector again, so its pages stay shared.
         self._services.database.close()
         gc.freeze()
+        self._holds = self._process.hold()
+        if not self._holds:
+            _log.warning("another server runs on %s: midca reload reaches that one alone", self._settings.data)
         _log.info("serving on http://%s:%s", self._settings.host, self._settings.port)
 
     def _worker_ended(self, _server: object, worker: Any) -> None:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library has not typed it
 
+    def _reload(self, _server: object) -> None:
+        """Read the profiles again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
+
+        Those finish what they have begun by the profiles they began it with.
+        """
+        self._services.profiles.reload()
+
     def _ended(self, _server: object) -> None:
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+        if self._holds:
+            self._process.release()
 
     def _worker_started(self, _worker: object) -> None:
         """Finish what a worker that was killed has left; this one may be in its place. Begin the upkeep."""

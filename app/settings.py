@@ -137,6 +137,11 @@ class Settings:
         return self.authority_files / "ocsp"
 
     @property
+    def server_process(self) -> Path:
+        """The file that a server writes its process id to."""
+        return self.data / "server.pid"
+
+    @property
     def admin_token(self) -> Path:
         """The file a fresh CA writes its admin token to."""
         return self.data / "admin.token"

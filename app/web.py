@@ -14,7 +14,7 @@ from marshmallow import fields as json_fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.errors import Refusal
-from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp
+from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy
 from app.http_description import Answer, described
 from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
 
@@ -46,6 +46,7 @@ def create_app(opened: Services) -> Flask:
     app.register_blueprint(ocsp.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(api_description.blueprint)
+    app.register_blueprint(policy.blueprint)
     app.add_url_rule("/health", view_func=_health, methods=["GET"])
     app.add_url_rule("/ready", view_func=_ready, methods=["GET"])
     return app

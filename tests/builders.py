@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 HIERARCHY = """\
@@ -41,7 +41,8 @@ def csr(
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     for value, critical in extensions:
         builder = builder.add_extension(value, critical=critical)
-    return builder.sign(signing_key or key(), hashes.SHA256())
+    signing_key = signing_key or key()
+    return builder.sign(signing_key, None if isinstance(signing_key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
 
 def one_line(request: x509.CertificateSigningRequest) -> str:

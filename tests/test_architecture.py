@@ -11,7 +11,7 @@ import click
 import pytest
 
 from app import errors
-from app.files.profile_files import _ProfileSchema
+from app.files.profile_schema import ProfileSchema
 from app.frontends.admin_cli import cli
 from app.http_frontend import ACCESS, HttpRefusal, status_of
 from app.settings import DESCRIPTIONS
@@ -42,6 +42,7 @@ EXPECTED_STATUSES = {
     "TooManyFailures": 429,
     "Conflict": 409,
     "KeyInUse": 409,
+    "KeyCompromised": 409,
     "SubjectInUse": 409,
     "NotAuthenticated": 401,
     "NotAllowed": 403,
@@ -148,7 +149,7 @@ def test_documentation_names_every_command(command):
     assert re.search(rf"{re.escape(command)}(?![\w-])", DOCUMENTATION)
 
 
-@pytest.mark.parametrize("key", sorted(_ProfileSchema().fields))
+@pytest.mark.parametrize("key", sorted(ProfileSchema().fields))
 def test_documentation_names_every_key_of_a_profile(key):
     shipped = (HERE / "profiles" / "CFREE.yaml").read_text()
 

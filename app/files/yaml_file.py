@@ -1,4 +1,4 @@
-"""A YAML file checked against a schema; every error names the file and the key."""
+"""A YAML file checked against a schema; every error names the file, the key and the line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError
 from app.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
     from pathlib import Path
 
 
@@ -28,24 +28,56 @@ class _Loader(yaml.SafeLoader):
 
 def load(path: Path, schema: Schema) -> tuple[Any, str]:
     """Return what ``schema`` makes of the file, and the SHA-256 of the file in hex."""
+    data, sha256, _ = load_with_text(path, schema)
+    return data, sha256
+
+
+def load_with_text(path: Path, schema: Schema) -> tuple[Any, str, str]:
+    """Return the same and the text of the file, which is UTF-8."""
     try:
         content = path.read_bytes()
-        document = _Loader(content).get_single_data()
+        text = content.decode()
+        loader = _Loader(content)
+        node = loader.get_single_node()
+        document = loader.construct_document(node) if node is not None else {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that never was
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     try:
-        return schema.load(document if document is not None else {}), hashlib.sha256(content).hexdigest()
+        data = schema.load(document if document is not None else {})
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {'; '.join(_sentences(error.messages))}") from error
+        sentences = (f"{key or 'the file'}: {text}{_line(node, key)}" for key, text in _problems(error.messages))
+        raise ConfigurationError(f"{path}: {'; '.join(sentences)}") from error
+    return data, hashlib.sha256(content).hexdigest(), text
 
 
-def _sentences(messages: Any, path: str = "") -> list[str]:
+def _problems(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted path of a key and what is wrong there, for each problem marshmallow found."""
     if isinstance(messages, dict):
-        return [
-            sentence
-            for key, inner in messages.items()
-            for sentence in _sentences(inner, path if key == "_schema" else f"{path}.{key}".lstrip("."))
-        ]
-    return [f"{path or 'the file'}: {text}" for text in messages]
+        for key, inner in messages.items():
+            yield from _problems(inner, path if key == "_schema" else f"{path}.{key}".lstrip("."))
+    else:
+        yield from ((path, text) for text in messages)
+
+
+def _line(node: yaml.Node | None, path: str) -> str:
+    """Return where the key stands, or where what it is missing from begins."""
+    if node is None:
+        return ""
+    mark = node.start_mark
+    for key in path.split("."):
+        found = _inside(node, key)
+        if found is None:
+            break
+        mark, node = found
+    return f" (line {mark.line + 1})"
+
+
+def _inside(node: yaml.Node, key: str) -> tuple[yaml.Mark, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next(((name.start_mark, value) for name, value in node.value if name.value == key), None)
+    if isinstance(node, yaml.SequenceNode) and key.isdecimal() and int(key) < len(node.value):
+        item = node.value[int(key)]
+        return item.start_mark, item
+    return None

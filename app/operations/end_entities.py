@@ -13,12 +13,12 @@ from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_us
 from app.pki.revocation import RevocationReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
     from app.operations.enrolment import Enrolment
-    from app.pki.certificate_profile import CertificateProfile
+    from app.operations.profiles import Profiles
     from app.store.audit_log import AuditLog
     from app.store.certificates import CertificateStore, StoredCertificate
     from app.store.database import Database
@@ -52,7 +52,7 @@ class EndEntities:
     certificates: CertificateStore
     audit: AuditLog
     authorities: Authorities
-    profiles: Mapping[str, CertificateProfile]
+    profiles: Profiles
     enrolment: Enrolment
     now: Callable[[], datetime]
 
@@ -147,10 +147,9 @@ class EndEntities:
         username = checked_username(registration.username)
         if registration.end_entity_profile not in END_ENTITY_PROFILES:
             raise UnknownProfile(f"Error End Entity profile {registration.end_entity_profile[:80]} does not exist.")
-        if registration.certificate_profile not in self.profiles:
-            raise UnknownProfile(f"Error Certificate profile {registration.certificate_profile[:80]} does not exist.")
+        profile = self.profiles.named(registration.certificate_profile)
         self.authorities.for_end_entities(registration.ca_name)
-        self.profiles[registration.certificate_profile].check_authority(registration.ca_name)
+        profile.check_authority(registration.ca_name)
         if registration.subject_dn is None:
             subject = distinguished_name.of_common_name(username)
         else:

@@ -12,28 +12,27 @@ from cryptography import x509
 from app.errors import (
     EnrolmentRefused,
     InvalidInput,
-    KeyInUse,
     Refusal,
-    SubjectInUse,
     TooManyFailures,
     Unavailable,
-    UnknownProfile,
 )
 from app.operations.enrolment import check_may_enrol, wrong_status
 from app.operations.recorded_signing import Subject
 from app.pki import distinguished_name
 from app.pki.certificate_authority import serial_hex
 from app.pki.certification_request import CertificationRequest
+from app.pki.enrolment_request import EnrolmentRequest
 from app.store.certificates import CertificateState, CertificateType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
     from app.operations.enrolment import Enrolment
+    from app.operations.profiles import Profiles
     from app.operations.recorded_signing import RecordedSigning
-    from app.pki.certificate_profile import CertificateProfile
+    from app.operations.uniqueness import Uniqueness
     from app.pki.end_entity import EndEntity
     from app.store.certificates import StoredCertificate
 
@@ -89,7 +88,8 @@ class Issuance:
     signing: RecordedSigning
     enrolment: Enrolment
     authorities: Authorities
-    profiles: Mapping[str, CertificateProfile]
+    profiles: Profiles
+    uniqueness: Uniqueness
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
     retry_window: timedelta
@@ -121,13 +121,15 @@ class Issuance:
             return already
         check_may_enrol(entity, again=self.reenrol)
         authority = self.authorities.for_end_entities(entity.ca_name)
-        profile = self._profile(entity)
-        template = profile.apply(request, distinguished_name.parse(entity.subject_dn))
+        profile = self.profiles.named(entity.certificate_profile)
+        profile.check_authority(entity.ca_name)
+        asked = EnrolmentRequest.of(request, username, distinguished_name.parse(entity.subject_dn))
+        template = profile.apply(request, asked.subject, username)
         serial = self.new_serial()
         now = self.now()
 
         def claim() -> None:
-            self._check_unique(entity, request, template.subject)
+            self.uniqueness.check(asked, template.subject, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
                 raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(username) or entity)))
             self.enrolment.reset(username)
@@ -155,23 +157,6 @@ class Issuance:
         if found.state is CertificateState.PENDING:
             return self.signing.settle(found, self.authorities, actor)
         return found if found.state is CertificateState.ISSUED else None
-
-    def _profile(self, entity: EndEntity) -> CertificateProfile:
-        profile = self.profiles.get(entity.certificate_profile)
-        if profile is None:
-            raise UnknownProfile(f"Error Certificate profile {entity.certificate_profile} does not exist.")
-        profile.check_authority(entity.ca_name)
-        return profile
-
-    def _check_unique(self, entity: EndEntity, request: CertificationRequest, subject: x509.Name) -> None:
-        """One key, one holder; and nobody but a CA has a CA's key or name."""
-        key = request.public_key_sha256
-        if self.authorities.holder_of_key(key) is not None:
-            raise KeyInUse(f"User '{entity.username}' is not allowed to use the key of a CA.")
-        if self.authorities.holder_of_subject(subject) is not None:
-            raise SubjectInUse(f"User '{entity.username}' is not allowed to use the subject of a CA.")
-        if self.signing.certificates.holder_of_key(key, other_than=entity.username) is not None:
-            raise KeyInUse(f"User '{entity.username}' is not allowed to use same key as another user is using.")
 
     def _record_refusal(self, username: str, refusal: Refusal, actor: Actor) -> None:
         """One audit entry for a refusal, and in the same transaction the count of a wrong password.

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from app.operations.end_entities import EndEntities
     from app.operations.issuance import Issuance
     from app.operations.ocsp import Ocsp
+    from app.operations.profile_explanation import Explanations
+    from app.operations.profiles import Profiles
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
@@ -30,6 +32,8 @@ class Services:
 
     authorities: Authorities
     end_entities: EndEntities
+    profiles: Profiles
+    explanations: Explanations
     issuance: Issuance
     tokens: AccessTokens
     readiness: Readiness

@@ -13,10 +13,10 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from app.errors import SigningUnavailable
+from app.errors import ProfileViolation, SigningUnavailable
 from app.pki.certificate_template import Particulars, Pointer
 from app.pki.distinguished_name import ca_id, to_string
-from app.pki.write_ahead_key import hash_for, write_ahead_key
+from app.pki.write_ahead_key import hash_for, inherited_hash, write_ahead_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,10 @@ class CertificateAuthority:
         self.check_validity(now)
         ca_not_before, ca_not_after = self._validity
         not_before = max(now.replace(microsecond=0) - template.backdated, ca_not_before)
-        return not_before, min(not_before + template.validity, ca_not_after)
+        not_after = ca_not_after if template.not_after is None else min(template.not_after, ca_not_after)
+        if template.not_after is not None and template.not_after <= now:
+            raise ProfileViolation([f"By the profile {template.profile} every certificate has ended at {not_after}."])
+        return not_before, min(not_before + min(template.validity, not_after - not_before), not_after)
 
     def particulars(self, template: CertificateTemplate, *, serial: int, now: datetime) -> Particulars:
         """Return what :meth:`sign` will add to ``template`` with the same serial and time."""
@@ -127,8 +130,19 @@ class CertificateAuthority:
     ) -> x509.Certificate:
         """Sign ``template``; ``record`` gets the DER of the TBSCertificate first; if it raises, nothing is signed."""
         check_serial(serial)
+        certificate = _sign(self._builder(template, serial, now), self.signing_key(), template, record)
+        self._verify(certificate)
+        return certificate
+
+    def draft(
+        self, template: CertificateTemplate, *, serial: int, now: datetime, key: CertificateIssuerPrivateKeyTypes
+    ) -> x509.Certificate:
+        """Return what :meth:`sign` would sign, signed by ``key``, which is not the CA's: to be looked at, no more."""
+        return _sign(self._builder(template, serial, now), key, template, lambda _: None)
+
+    def _builder(self, template: CertificateTemplate, serial: int, now: datetime) -> x509.CertificateBuilder:
         not_before, not_after = self.dates(template, now)
-        builder = x509.CertificateBuilder(
+        return x509.CertificateBuilder(
             issuer_name=self.certificate.subject,
             subject_name=template.subject,
             public_key=template.public_key,
@@ -141,9 +155,6 @@ class CertificateAuthority:
                 *(self.points.extensions(template.pointers, serial) if self.points else ()),
             ],
         )
-        certificate = _sign(builder, self.signing_key(), template, record)
-        self._verify(certificate)
-        return certificate
 
     def sign_recorded(self, tbs: bytes) -> x509.Certificate:
         """Sign the exact TBSCertificate that was recorded earlier; the signature algorithm is the one it names.
@@ -226,7 +237,8 @@ def _sign(
     template: CertificateTemplate,
     record: Callable[[bytes], None],
 ) -> x509.Certificate:
-    return builder.sign(write_ahead_key(key, record), hash_for(key, template.hash_algorithm))
+    algorithm = template.hash_algorithm or inherited_hash(key)
+    return builder.sign(write_ahead_key(key, record), hash_for(key, algorithm))
 
 
 def _raw_signature(key: CertificateIssuerPrivateKeyTypes, tbs: bytes, algorithm: hashes.HashAlgorithm | None) -> bytes:

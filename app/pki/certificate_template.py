@@ -30,8 +30,9 @@ class CertificateTemplate:
 
     ``validity`` counts from the start, which lies ``backdated`` before the moment of signing; the CA caps the end at
     its own. ``extensions`` hold everything but what is the CA's to write: its key identifier and the ``pointers``.
-    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA). ``supersedes``: once issued, the
-    certificate takes the place of those its holder had.
+    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA); None lets the CA's key decide.
+    ``not_after`` is an end that ``validity`` does not reach beyond. ``supersedes``: once issued, the certificate takes
+    the place of those its holder had.
     """
 
     subject: x509.Name
@@ -39,9 +40,10 @@ class CertificateTemplate:
     validity: timedelta
     backdated: timedelta
     extensions: tuple[x509.Extension[x509.ExtensionType], ...]
-    hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+    hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
     profile: str
     profile_sha256: str
+    not_after: datetime | None = None
     pointers: frozenset[Pointer] = frozenset()
     supersedes: bool = False
 

@@ -81,6 +81,7 @@ class CertificationRequest:
     extensions: x509.Extensions
     sha256: str
     public_key_sha256: str
+    requested_subject: x509.Name
 
     @classmethod
     def from_text(cls, text: str) -> CertificationRequest:
@@ -116,11 +117,12 @@ class CertificationRequest:
         with _reading("attributes"):
             _check_attributes(csr)
         with _reading("subject"):
-            _check_subject(csr.subject)
+            subject = csr.subject
+            _check_subject(subject)
         with _reading("extensions"):
             extensions = csr.extensions
             _check_key_usage(extensions)
-        return cls(public_key, extensions, hashlib.sha256(der).hexdigest(), hashlib.sha256(spki).hexdigest())
+        return cls(public_key, extensions, hashlib.sha256(der).hexdigest(), hashlib.sha256(spki).hexdigest(), subject)
 
 
 def _check_signature(csr: x509.CertificateSigningRequest) -> None:

@@ -92,7 +92,7 @@ class DeclaredAuthority:
         """Yield a sentence for each point in which the declaration does not describe ``certificate``."""
         if certificate.subject != self.subject:
             yield f"its dn is {to_string(self.subject)}, on disk it is {to_string(certificate.subject)}"
-        if (found := _describe(certificate.public_key())) != (declared := self._described_key):
+        if (found := describe_key(certificate.public_key())) != (declared := self._described_key):
             yield f"its key is {declared}, on disk it is {found}"
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         if constraints.path_length != self.path_length:
@@ -112,7 +112,16 @@ class DeclaredAuthority:
         return f"RSA {self.key_size}" if self.key_type == "RSA" else self.key_type
 
 
-def _describe(key: CertificatePublicKeyTypes) -> str:
+def generate_like(key: CertificatePublicKeyTypes) -> CertificateIssuerPrivateKeyTypes:
+    """Make a key of the kind of ``key``, to be thrown away; RSA keys have 2048 bits whatever its length, for speed."""
+    name = describe_key(key)
+    if name in _GENERATORS:
+        return _GENERATORS[name]()
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def describe_key(key: CertificatePublicKeyTypes) -> str:
+    """Return the kind of a key as the hierarchy file writes it, e.g. ``RSA 4096`` or ``P-256``."""
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey):

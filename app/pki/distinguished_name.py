@@ -63,8 +63,7 @@ def parse(text: str) -> x509.Name:
     except ValueError as error:
         reason = str(error) or "it does not follow RFC 4514"
         raise InvalidInput(f"The distinguished name {text[:_SHOWN]!r} cannot be read: {reason}.") from error
-    _check(name)
-    return x509.Name(reversed(name.rdns))
+    return x509.Name(reversed(checked(name).rdns))
 
 
 def of_common_name(common_name: str) -> x509.Name:
@@ -73,13 +72,22 @@ def of_common_name(common_name: str) -> x509.Name:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     except ValueError as error:
         raise InvalidInput(f"The common name {common_name[:_SHOWN]!r} cannot be used: {error}.") from error
-    _check(name)
-    return name
+    return checked(name)
 
 
 def to_string(name: x509.Name) -> str:
     """Write a name as EJBCA does: the certificate's order, no blank after the comma, RFC 4514 escapes."""
     return x509.Name(reversed(name.rdns)).rfc4514_string(attr_name_overrides=_TYPE_BY_OID)
+
+
+def attribute_oid(name: str) -> x509.ObjectIdentifier | None:
+    """Return the attribute type that EJBCA writes as ``name``, e.g. ``CN``, or None."""
+    return _OID_BY_TYPE.get(name)
+
+
+def type_name(oid: x509.ObjectIdentifier) -> str:
+    """Return how an attribute type is written, e.g. ``CN``."""
+    return _TYPE_BY_OID.get(oid, oid.dotted_string)
 
 
 def common_name(name: x509.Name) -> str | None:
@@ -128,7 +136,8 @@ def _canonical_attribute(part: str) -> str:
     return f"{attribute_type}={stripped + ' ' if stripped.endswith(chr(92)) and stripped != value else stripped}"
 
 
-def _check(name: x509.Name) -> None:
+def checked(name: x509.Name) -> x509.Name:
+    """Return ``name`` when every attribute may stand in a certificate, else raise :class:`InvalidInput`."""
     if len(name.rdns) > _MAX_ATTRIBUTES:
         raise InvalidInput(f"A distinguished name has at most {_MAX_ATTRIBUTES} attributes.")
     for rdn in name.rdns:
@@ -144,3 +153,4 @@ def _check(name: x509.Name) -> None:
             raise InvalidInput(
                 f"The attribute {_TYPE_BY_OID[attribute.oid]} of the distinguished name holds a character it may not."
             )
+    return name

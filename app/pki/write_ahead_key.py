@@ -7,8 +7,9 @@ the TBSCertificate (or TBSCertList, or OCSP ResponseData). So the one moment bet
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
 _Hash = TypeVar("_Hash")
+_SHA256: Final = hashes.SHA256()
+_HASH_OF_CURVE: Final[dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
+    "secp256r1": _SHA256,
+    "secp384r1": hashes.SHA384(),
+    "secp521r1": hashes.SHA512(),
+}
 _ABSTRACT_KEYS = (
     rsa.RSAPrivateKey,
     ec.EllipticCurvePrivateKey,
@@ -70,6 +77,11 @@ _CONCRETE = {abstract: _concrete(abstract) for abstract in _ABSTRACT_KEYS}
 def hash_for(key: CertificateIssuerPrivateKeyTypes, algorithm: _Hash) -> _Hash | None:
     """Return what a builder's ``sign`` wants beside ``key``: None where the hash is part of the key's algorithm."""
     return algorithm if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
+
+
+def inherited_hash(key: CertificateIssuerPrivateKeyTypes) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
+    """Return the hash that is as strong as the key: by its curve (RFC 5480 section 4), else SHA-256."""
+    return _HASH_OF_CURVE.get(key.curve.name, _SHA256) if isinstance(key, ec.EllipticCurvePrivateKey) else _SHA256
 
 
 def write_ahead_key(key: CertificateIssuerPrivateKeyTypes, record: Callable[[bytes], None]) -> Any:

@@ -1,10 +1,12 @@
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 
 from app.errors import ConfigurationError
 from app.files.profile_files import load_profile, load_profiles
+from app.pki import distinguished_name
 from app.settings import shipped
 
 VALID = {
@@ -70,7 +72,7 @@ def test_hash_of_a_profile_changes_with_its_file(write):
         ({"subject": "request"}, "subject"),
         ({"extended_key_usage": ["anyExtendedKeyUsage"]}, "extended_key_usage"),
         ({"extended_key_usage": ["ocspSigning"]}, "extended_key_usage"),
-        ({"alternative_names": {"dns": True, "ip": True, "uri": True}}, "alternative_names.uri"),
+        ({"alternative_names": {"dns": True, "ip": True, "directory": True}}, "alternative_names.directory"),
         ({"alternative_names": {"dns": True, "ip": True, "max": 0}}, "alternative_names.max"),
         ({"cas": []}, "cas"),
         ({"cas": "IOTmidCA"}, "cas"),
@@ -82,6 +84,137 @@ def test_profile_that_makes_no_sense_is_refused_by_file_and_key(write, change, k
     """A23, A72."""
     with pytest.raises(ConfigurationError, match=rf"DEVICES\.yaml: (.*; )?{re.escape(key)}[:.]"):
         load_profile(write(VALID | change))
+
+
+STATIC = {"oid": "1.3.6.1.4.1.55555.1", "der": "0500"}
+NO_NAMES = {"dns": False, "ip": False}
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "reason"),
+    [
+        ({"alternative_names": NO_NAMES | {"required": True}}, "alternative_names", "no kind of name"),
+        ({"alternative_names": NO_NAMES, "extended_key_usage": ["serverAuth"]}, "alternative_names", "RFC 9525"),
+        ({"alternative_names": {"dns": ["(a+)+"]}}, "alternative_names.dns", "repeats a group"),
+        ({"alternative_names": {"ip": ["10.0.0.1/8"]}}, "alternative_names.ip", "host bits"),
+        ({"alternative_names": {"templates": ["dir:x"]}}, "alternative_names.templates.0", "not like"),
+        ({"key_usage": {"bits": ["encipherOnly"], "critical": False}}, "key_usage", "without keyAgreement"),
+        ({"key_usage": {"bits": ["keyAgreement"], "critical": False}}, "key_usage", "for RSA keys"),
+        (
+            {"key": {"curves": ["P-256"]}, "key_usage": {"bits": ["keyEncipherment"], "critical": True}},
+            "key_usage",
+            "EC",
+        ),
+        ({"key_usage": {"bits": ["nonRepudiation"], "critical": True}}, "extended_key_usage", "TLS needs"),
+        ({"extended_key_usage": ["1.3.6.1.5.5.7.3.9"]}, "extended_key_usage", "answer for the CA"),
+        ({"extended_key_usage": ["2.5.29.37.0"]}, "extended_key_usage", "every usage"),
+        ({"extended_key_usage": ["clientAuth", "1.3.6.1.5.5.7.3.2"]}, "extended_key_usage", "twice"),
+        ({"subject": {"template": "CN=device"}}, "subject", "the same name"),
+        ({"subject": {"template": "O={username}"}}, "subject", "no CN"),
+        ({"subject": {"template": "nonsense"}}, "subject", "no attribute"),
+        ({"subject": {"attributes": ["O"]}}, "subject.attributes", "CN"),
+        ({"subject": {"attributes": ["CN"], "template": "CN={username}"}}, "subject", "contradict"),
+        ({"subject": {"common_name": "("}}, "subject.common_name", "no regular expression"),
+        ({"extensions": [{"oid": "2.5.29.19", "der": "30030101ff"}]}, "extensions", "CA's alone"),
+        ({"extensions": [{"oid": "2.5.29.17", "der": "3000"}]}, "extensions", "alternative_names is for"),
+        ({"extensions": [STATIC, STATIC]}, "extensions", "twice"),
+        ({"extensions": [STATIC], "keep_extensions": [STATIC["oid"]]}, "keep_extensions", "two sources"),
+        ({"extensions": [STATIC | {"der": "ff"}]}, "extensions", "not the DER"),
+        ({"extensions": [{"oid": "2.5.29.18", "der": "0500"}]}, "extensions", "not the DER"),
+        ({"extensions": [STATIC | {"der": "no"}]}, "extensions.0.der", "hex or base64"),
+        ({"keep_extensions": ["2.5.29.15"]}, "keep_extensions", "CA's alone"),
+        ({"keep_extensions": ["2.5.29.37"]}, "keep_extensions", "extended_key_usage is for"),
+        ({"keep_extensions": ["1.3.6.1.5.5.7.1.24"], "must_staple": True}, "keep_extensions", "must_staple is for"),
+        ({"keep_extensions": [2.5]}, "keep_extensions.0", "not an OID"),
+        ({"policies": [{"oid": "9.9.9"}]}, "policies.0.oid", "not an OID"),
+        ({"validity": "3 weeks"}, "validity", "2y 3mo"),
+        ({"validity": "0d"}, "validity", "one minute"),
+        ({"validity": "999999y"}, "validity", "36525"),
+        ({"validity": True}, "validity", "number of days"),
+    ],
+    ids=str,
+)
+def test_contradiction_stops_the_start_with_file_key_and_reason(write, change, key, reason):
+    """A23."""
+    with pytest.raises(ConfigurationError, match=rf"DEVICES\.yaml: (.*; )?{re.escape(key)}: [^;]*{re.escape(reason)}"):
+        load_profile(write(VALID | change))
+
+
+def test_refusal_names_the_line_of_the_key(write):
+    text = yaml.safe_dump(VALID, sort_keys=False)
+    line = text.splitlines().index("validity: 730") + 1
+
+    with pytest.raises(ConfigurationError, match=rf"validity: .* \(line {line}\)"):
+        load_profile(write(text.replace("validity: 730", "validity: 0")))
+    with pytest.raises(ConfigurationError, match=r"key\.rsa\.max: .* \(line 4\)"):
+        load_profile(write(text.replace("max: 4096", "max: 1")))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (90, timedelta(days=90)),
+        ("2y 3mo 4d 5h", timedelta(days=2 * 365 + 3 * 30 + 4, hours=5)),
+        ("36h", timedelta(hours=36)),
+        ("10m", timedelta(minutes=10)),
+        ("2040-12-31", datetime(2040, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("'2040-12-31'", datetime(2040, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2040-12-31T12:00:00Z", datetime(2040, 12, 31, 12, tzinfo=UTC)),
+        ("2040-12-31T12:00:00+02:00", datetime(2040, 12, 31, 10, tzinfo=UTC)),
+    ],
+    ids=str,
+)
+def test_validity_is_days_a_length_or_a_date(write, written, meant):
+    path = write(yaml.safe_dump(VALID).replace("validity: 730", f"validity: {written}"))
+
+    assert load_profile(path).validity.validity == meant
+
+
+def test_every_key_reaches_the_rule_it_is_for(write):
+    profile = load_profile(
+        write(
+            VALID
+            | {
+                "key": {"rsa": {"min": 2048, "max": 3072}, "curves": ["P-256"], "ed25519": True},
+                "signature_hash": "inherit",
+                "subject": {"template": "CN={username},O=x", "common_name": "[a-z]+"},
+                "alternative_names": {
+                    "dns": ["[a-z]+"],
+                    "ip": ["10.0.0.0/8"],
+                    "uri": True,
+                    "email": ["[a-z]+@b"],
+                    "templates": ["uri:urn:{username}"],
+                    "required": True,
+                    "otherwise": "drop",
+                    "max": 7,
+                    "critical": True,
+                },
+                "extended_key_usage": {"usages": ["clientAuth", "1.2.3"], "critical": True},
+                "policies": [{"oid": "1.2.4", "cps": "https://a.example/"}],
+                "must_staple": True,
+                "extensions": [STATIC | {"critical": True}],
+                "keep_extensions": ["1.2.5"],
+                "renewal_with_same_key": False,
+            }
+        )
+    )
+
+    names = profile.alternative_names
+    assert (names.dns, names.uri, names.email, names.maximum) == (("[a-z]+",), True, ("[a-z]+@b",), 7)
+    assert [str(network) for network in names.ip] == ["10.0.0.0/8"]
+    assert (names.required, names.drop, names.critical) == (True, True, True)
+    assert [(template.kind, template.text) for template in names.templates] == [("uri", "urn:{username}")]
+    assert profile.hash_algorithm is None
+    assert (profile.key.curves, profile.key.ed25519) == (("secp256r1",), True)
+    assert distinguished_name.to_string(profile.subject.template) == "CN={username},O=x"
+    assert profile.subject.common_name == "[a-z]+"
+    assert [oid.dotted_string for oid in profile.extended_key_usage.usages] == ["1.3.6.1.5.5.7.3.2", "1.2.3"]
+    assert profile.extended_key_usage.critical
+    assert profile.policies.policies[0].practice_statement == "https://a.example/"
+    assert profile.must_staple.must_staple
+    assert [(value.critical, value.value.value) for value in profile.static_extensions.values] == [(True, b"\x05\x00")]
+    assert [oid.dotted_string for oid in profile.other_extensions.kept] == ["1.2.5"]
+    assert not profile.renewal_with_same_key
 
 
 @pytest.mark.parametrize("key", [key for key in VALID if key not in {"backdate", "extended_key_usage"}])
@@ -113,6 +246,14 @@ def test_key_that_is_there_twice_is_refused(write):
 def test_file_that_is_no_profile_at_all_is_refused(write, text):
     with pytest.raises(ConfigurationError, match=r"DEVICES\.yaml"):
         load_profile(write(text))
+
+
+def test_file_that_is_not_utf_8_is_refused(tmp_path):
+    path = tmp_path / "DEVICES.yaml"
+    path.write_bytes(yaml.safe_dump(VALID).encode("utf-16"))
+
+    with pytest.raises(ConfigurationError, match=r"DEVICES\.yaml is not valid YAML"):
+        load_profile(path)
 
 
 def test_directory_without_a_profile_is_refused(tmp_path):

@@ -12,7 +12,7 @@ from app.errors import NotAllowed, ProfileViolation
 from app.pki import distinguished_name
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.certification_request import CertificationRequest
-from app.pki.pointers_rule import PointersRule
+from app.pki.enrolment_request import EnrolmentRequest
 from app.pki.profile_rules import (
     NEVER_FROM_A_REQUEST,
     AlternativeNamesRule,
@@ -37,7 +37,6 @@ PROFILE = CertificateProfile(
     basic_constraints=BasicConstraintsRule(ca=False, critical=False),
     validity=ValidityRule(timedelta(days=730), timedelta(minutes=10)),
     hash_algorithm=hashes.SHA256(),
-    pointers=PointersRule(frozenset()),
 )
 DNS = x509.DNSName("device.example")
 IP = x509.IPAddress(ipaddress.ip_address("192.0.2.1"))
@@ -54,6 +53,10 @@ def asking_for_names(*names) -> CertificationRequest:
 
 def with_key(public_key) -> CertificationRequest:
     return dataclasses.replace(asking(), public_key=public_key)
+
+
+def of_device(request) -> EnrolmentRequest:
+    return EnrolmentRequest.of(request, "f60c28", SUBJECT)
 
 
 def value(template, kind):
@@ -172,8 +175,9 @@ def test_key_the_profile_does_not_allow_is_refused(public_key, reason):
 def test_key_at_the_edge_of_what_is_allowed_is_accepted(bits):
     """A26."""
     public_key = rsa.RSAPublicNumbers(65537, 2 ** (bits - 1) + 1).public_key()
+    profile = dataclasses.replace(PROFILE, key=dataclasses.replace(PROFILE.key, refuse_weak=False))
 
-    assert PROFILE.apply(with_key(public_key), SUBJECT).public_key == public_key
+    assert profile.apply(with_key(public_key), SUBJECT).public_key == public_key
 
 
 @pytest.mark.parametrize(
@@ -269,13 +273,16 @@ def test_judgement_names_what_is_kept_written_and_dropped():
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
     request = asking((x509.SubjectAlternativeName([DNS]), False), (usage, False))
 
-    findings = {(finding.field, finding.verdict) for finding in PROFILE.judge(request)}
+    findings = {(finding.field, finding.verdict) for _, finding in PROFILE.judge(of_device(request))}
 
     assert findings == {
+        ("subject", Verdict.WRITTEN),
+        ("subject of the request", Verdict.DROPPED),
         ("public key", Verdict.KEPT),
         ("validity", Verdict.WRITTEN),
         ("basicConstraints", Verdict.WRITTEN),
         ("keyUsage", Verdict.WRITTEN),
+        ("subjectKeyIdentifier", Verdict.WRITTEN),
         ("subjectAltName", Verdict.KEPT),
         (ExtensionOID.EXTENDED_KEY_USAGE.dotted_string, Verdict.DROPPED),
     }

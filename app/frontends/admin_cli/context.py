@@ -21,9 +21,14 @@ from app.operations.services import Services
 
 @dataclass(frozen=True)
 class Program:
-    """What the commands need of the layers above them. ``open_services`` opens an existing data directory."""
+    """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
+
+    ``profiles`` tells where the profiles are; ``reload`` has a running server read them again and returns its id.
+    """
 
     open_services: Callable[[], Services]
+    profiles: Callable[[], Path]
+    reload: Callable[[], int]
     init: Callable[[], str]
     serve: Callable[[str | None, int | None], None]
     version: str

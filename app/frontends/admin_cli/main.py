@@ -10,6 +10,7 @@ from app.frontends.admin_cli.context import program, refusals_fail
 from app.frontends.admin_cli.crl import crl
 from app.frontends.admin_cli.entity import entity
 from app.frontends.admin_cli.ocsp import ocsp
+from app.frontends.admin_cli.profile import profile
 from app.frontends.admin_cli.sign import sign
 from app.frontends.admin_cli.token import token
 
@@ -47,5 +48,13 @@ def serve(host: str | None, port: int | None) -> None:
     program().serve(host, port)
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, token):
+@cli.command("reload")
+@refusals_fail
+def reload_profiles() -> None:
+    """Check the certificate profiles and have the running server read them again."""
+    pid = program().reload()
+    click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
+
+
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, token):
     cli.add_command(_subject)

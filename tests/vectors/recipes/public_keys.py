@@ -98,10 +98,10 @@ def _rsa_structure() -> Iterator[Vector]:
 
 
 def _weak_rsa() -> Iterator[Vector]:
-    """Weak in their primes, which nothing looks at yet: they are here to be turned into refusals."""
-    yield issued("rsa_close_primes", "A28", request(key=rsa_key("2048_close_primes")))
-    yield issued("rsa_roca", "A28", request(key=rsa_key("2048_roca")))
-    yield issued("rsa_small_factor", "A28", request(key=RsaKey((3, *rsa_key("2047").primes))))
+    """Weak in their primes."""
+    yield refused("rsa_close_primes", "A28", request(key=rsa_key("2048_close_primes")), "Fermat")
+    yield refused("rsa_roca", "A28", request(key=rsa_key("2048_roca")), "ROCA")
+    yield refused("rsa_small_factor", "A28", request(key=RsaKey((3, *rsa_key("2047").primes))), "small prime factor")
 
 
 def _named_curves() -> Iterator[Vector]:

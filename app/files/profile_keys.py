@@ -1,0 +1,50 @@
+"""The keys of a profile's file as a table in Markdown, made of the schema that reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from marshmallow import fields, missing
+
+from app.files.profile_schema import ProfileSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from marshmallow import Schema
+
+
+def profile_keys_table() -> str:
+    """Return the table, each nested key with its path, with a newline at its end."""
+    rows = ["| key | meaning | default | example | source |", "|---|---|---|---|---|"]
+    rows += [f"| {' | '.join(row)} |" for row in _rows(ProfileSchema(), "")]
+    return "\n".join(rows) + "\n"
+
+
+def _rows(schema: Schema, prefix: str) -> Iterator[tuple[str, ...]]:
+    for name, field in schema.fields.items():
+        about = field.metadata
+        yield (
+            f"`{prefix}{name}`",
+            str(about["description"]).replace("|", "\\|"),
+            _default(field),
+            _code(about["example"]),
+            str(about["x-source"]),
+        )
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, fields.Nested):
+            yield from _rows(inner.schema, f"{prefix}{name}{'[]' if inner is not field else ''}.")
+
+
+def _default(field: fields.Field[Any]) -> str:
+    if field.required:
+        return "must be there"
+    if field.load_default is missing or callable(field.load_default) or field.load_default is None:
+        return "none"
+    return _code(field.load_default)
+
+
+def _code(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"`{text}`".replace("|", "\\|")

@@ -1,0 +1,174 @@
+"""``midca profile``: what the CA does with a request, read, checked, explained and tested before any key signs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import click
+
+from app.errors import ConfigurationError
+from app.files.profile_case_files import CASES, load_cases
+from app.files.profile_files import load_profile, load_profiles
+from app.files.profile_json_schema import profile_json_schema
+from app.files.profile_keys import profile_keys_table
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    print_fields,
+    print_rows,
+    program,
+    refusals_fail,
+    services,
+)
+from app.operations.profile_cases import ProfileCases
+from app.operations.profile_explanation import Explanation
+from app.pki.certificate_fields import certificate_fields, to_be_signed_text
+from app.pki.certificate_profile import CertificateProfile
+
+_HASH_SHOWN = 12
+
+
+@click.group()
+def profile() -> None:
+    """Read, check, explain and test the certificate profiles (the files as they are now)."""
+
+
+@profile.command("list")
+@json_option
+@refusals_fail
+def list_profiles(*, as_json: bool) -> None:
+    """List the profiles."""
+    rows = [
+        {
+            "name": found.name,
+            "keys": found.key.describe(),
+            "validity": found.validity.describe().partition(",")[0],
+            "usages": found.extended_key_usage.describe(),
+            "cas": "any" if found.cas is None else ", ".join(sorted(found.cas)),
+            "sha256": found.sha256 if as_json else found.sha256[:_HASH_SHOWN],
+        }
+        for found in load_profiles(program().profiles()).values()
+    ]
+    print_rows(rows, as_json=as_json)
+
+
+@profile.command()
+@click.argument("name")
+@json_option
+@refusals_fail
+def show(name: str, *, as_json: bool) -> None:
+    """Show each rule of the profile NAME (or of a file) and the clause it stands on."""
+    found = _profile(name)
+    if not as_json:
+        print_fields({"name": found.name, "sha256": found.sha256}, as_json=False)
+    rules = [{"key": rule.key, "rule": rule.describe(), "clause": rule.clause} for rule in found.rules]
+    print_rows(rules, as_json=as_json)
+
+
+@profile.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+def check(files: tuple[Path, ...]) -> None:
+    """Check FILES, by default all profiles in use and their test cases; every problem with file, key and line."""
+    directory = program().profiles()
+    checks: list[tuple[Path, Callable[[], object]]] = [(path, partial(load_profile, path)) for path in files]
+    checks = checks or [
+        (directory, partial(load_profiles, directory)),
+        (directory / CASES, partial(load_cases, directory)),
+    ]
+    problems = [problem for path, read in checks if (problem := _problem(path, read))]
+    for problem in problems:
+        click.echo(f"midca: {problem}", err=True)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+def _problem(path: Path, read: Callable[[], object]) -> str | None:
+    try:
+        read()
+    except ConfigurationError as error:
+        return str(error)
+    click.echo(f"{path}: good")
+    return None
+
+
+@profile.command()
+@click.argument("name", metavar="PROFILE")
+@click.argument("request", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--entity", help="For this end entity, as it is registered.")
+@click.option("--subject", help="For this subject, e.g. CN=f60c28.")
+@click.option("--ca", help="The CA; by default the end entity's, or the first that signs end entities.")
+@json_option
+@refusals_fail
+def explain(
+    name: str, request: Path, entity: str | None, subject: str | None, ca: str | None, *, as_json: bool
+) -> None:
+    """Explain what PROFILE (a name, or a file) makes of REQUEST, field by field; exit status 1 if it refuses.
+
+    The certificate shown is a draft: no CA key signs, no serial is taken, nothing is written.
+    """
+    text = request.read_text(encoding="ascii", errors="replace")
+    found = _profile(name)
+    explanation = services().explanations.explain(found, text, entity=entity, subject=subject, ca=ca)
+    _print_explanation(explanation, as_json=as_json)
+    if explanation.refused:
+        raise click.exceptions.Exit(1)
+
+
+@profile.command()
+@click.argument("directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+@refusals_fail
+def test(directory: Path | None, *, as_json: bool) -> None:
+    """Run the cases in DIRECTORY/cases, by default those of the profiles in use; exit status 1 if one fails."""
+    directory = directory or program().profiles()
+    profiles = load_profiles(directory)
+    cases = load_cases(directory)
+    if unknown := cases.keys() - profiles.keys():
+        raise Failed(f"There are cases of {min(unknown)}, and no such profile in {directory}.")
+    runner = ProfileCases()
+    results = [result for name, found in cases.items() for result in runner.run(profiles[name], found)]
+    named = [name for name, found in cases.items() for _ in found]
+    rows = [
+        {"profile": name, "case": result.case.name, "result": result.problem or "ok"}
+        for name, result in zip(named, results, strict=True)
+    ]
+    print_rows(rows, as_json=as_json)
+    if not rows or any(result.problem for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@profile.command()
+@click.option("--markdown", is_flag=True, help="Print a table of the keys instead.")
+def schema(*, markdown: bool) -> None:
+    """Print the JSON Schema of a profile's file, for editors."""
+    click.echo(profile_keys_table() if markdown else profile_json_schema(), nl=False)
+
+
+def _profile(name: str) -> CertificateProfile:
+    """Return the profile of that name in the files as they are now, or the one in the file of that path."""
+    if name.endswith(".yaml"):
+        return load_profile(Path(name))
+    profiles = load_profiles(program().profiles())
+    if name not in profiles:
+        raise Failed(f"There is no profile {name}; there are {', '.join(profiles)}.")
+    return profiles[name]
+
+
+def _print_explanation(explanation: Explanation, *, as_json: bool) -> None:
+    draft = explanation.draft
+    outcome = "refused" if explanation.refused else "issued"
+    head = {"profile": explanation.profile.name, "sha256": explanation.profile.sha256, "ca": explanation.ca_name}
+    rows = [dataclasses.asdict(decision) for decision in explanation.decisions]
+    if as_json:
+        certificate = {"certificate": certificate_fields(draft), "text": to_be_signed_text(draft)} if draft else {}
+        click.echo(json.dumps({**head, "outcome": outcome, "decisions": rows, **certificate}, indent=2))
+        return
+    print_fields({**head, "outcome": f"would be {outcome}"}, as_json=False)
+    click.echo()
+    print_rows(rows, as_json=False)
+    if draft is not None:
+        click.echo(f"\n{to_be_signed_text(draft)}", nl=False)

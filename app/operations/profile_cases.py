@@ -1,0 +1,127 @@
+"""Runs a profile's test cases: made-up requests, each with what must become of it, on a CA that lasts a moment."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import ipaddress
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app.errors import InvalidInput, Refusal
+from app.pki import distinguished_name
+from app.pki.certificate_authority import CertificateAuthority, self_signed
+from app.pki.certificate_fields import certificate_fields
+from app.pki.certification_request import CertificationRequest
+from app.pki.declared_authority import DeclaredAuthority
+from app.pki.write_ahead_key import hash_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+    from app.files.profile_case_files import ProfileCase, RequestRecipe
+    from app.pki.certificate_profile import CertificateProfile
+
+_KINDS: Final[dict[str, Callable[[str], x509.GeneralName]]] = {
+    "dns": x509.DNSName,
+    "ip": lambda text: x509.IPAddress(ipaddress.ip_address(text)),
+    "uri": x509.UniformResourceIdentifier,
+    "email": x509.RFC822Name,
+}
+"""A request may hold what no rule accepts, so nothing is checked here."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CaseResult:
+    """One case and what was not as expected, or None."""
+
+    case: ProfileCase
+    problem: str | None
+
+
+class ProfileCases:
+    """Keys of the made-up requests are made once a kind, and one CA for all cases."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        """Take the time of issuance, by default now."""
+        self._now = now or datetime.now(UTC)
+        self._keys: dict[str, CertificateIssuerPrivateKeyTypes] = {}
+        self._authority, self._key = _momentary_authority(self._now)
+
+    def run(self, profile: CertificateProfile, cases: Sequence[ProfileCase]) -> Iterator[CaseResult]:
+        """Yield the result of each case."""
+        for case in cases:
+            yield CaseResult(case, self._problem(profile, case))
+
+    def _problem(self, profile: CertificateProfile, case: ProfileCase) -> str | None:
+        try:
+            text = case.csr if case.csr is not None else self._request(case.request)
+        except (ValueError, InvalidInput) as error:
+            return f"the request cannot be made: {error}"
+        try:
+            fields = self._fields(profile, case, text)
+        except Refusal as refusal:
+            if case.refused is None:
+                return f"refused: {refusal}"
+            return None if case.refused in str(refusal) else f"refused, but not for {case.refused!r}: {refusal}"
+        if case.refused is not None:
+            return f"issued, where {case.refused!r} was to refuse it"
+        differences = [
+            f"{name} is {fields.get(name)!r}, not {value!r}"
+            for name, value in case.issued.items()
+            if fields.get(name) != value
+        ]
+        return "; ".join(differences) or None
+
+    def _fields(self, profile: CertificateProfile, case: ProfileCase, text: str) -> dict[str, Any]:
+        subject = (
+            distinguished_name.parse(case.subject) if case.subject else distinguished_name.of_common_name(case.entity)
+        )
+        template = profile.apply(CertificationRequest.from_text(text), subject, case.entity)
+        return certificate_fields(self._authority.draft(template, serial=1, now=self._now, key=self._key))
+
+    def _request(self, recipe: RequestRecipe) -> str:
+        if recipe.key not in self._keys:
+            self._keys[recipe.key] = _authority_of(recipe.key, timedelta(days=1)).generate_key()
+        key = self._keys[recipe.key]
+        builder = x509.CertificateSigningRequestBuilder(distinguished_name.parse(recipe.subject))
+        if recipe.alternative_names:
+            parts = (name.partition(":") for name in recipe.alternative_names)
+            names = x509.SubjectAlternativeName([_KINDS[kind](text) for kind, _, text in parts])
+            builder = builder.add_extension(names, critical=False)
+        for oid, critical, der in recipe.extensions:
+            builder = builder.add_extension(x509.UnrecognizedExtension(oid, der), critical=critical)
+        request = builder.sign(key, hash_for(key, hashes.SHA256()))
+        return base64.b64encode(request.public_bytes(serialization.Encoding.DER)).decode()
+
+
+def _authority_of(key_type: str, validity: timedelta) -> DeclaredAuthority:
+    kind, _, bits = key_type.partition("-")
+    rsa = kind == "RSA"
+    return DeclaredAuthority(
+        name="momentary",
+        subject=distinguished_name.of_common_name("momentary"),
+        validity=validity,
+        key_type="RSA" if rsa else key_type,
+        key_size=int(bits) if rsa else 0,
+        path_length=0,
+        signs_end_entities=True,
+        issuer=None,
+        sha256="",
+    )
+
+
+def _momentary_authority(now: datetime) -> tuple[CertificateAuthority, CertificateIssuerPrivateKeyTypes]:
+    declared = _authority_of("P-256", timedelta(days=100 * 366))
+    key = ec.generate_private_key(ec.SECP256R1())
+    template = declared.template(key.public_key())
+    not_before = now.replace(microsecond=0) - timedelta(days=1)
+    certificate = self_signed(template, key, serial=1, not_before=not_before, record=lambda _: None)
+    return CertificateAuthority("momentary", (certificate,), key), key

@@ -1,0 +1,140 @@
+"""What a profile would make of a request, and why, without signing: no CA key, no serial, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from app.errors import Conflict, InvalidInput, NotAllowed, ProfileViolation
+from app.pki import distinguished_name
+from app.pki.certification_request import CertificationRequest
+from app.pki.declared_authority import generate_like
+from app.pki.enrolment_request import EnrolmentRequest
+from app.pki.profile_rules import Verdict
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+    from app.operations.authorities import Authorities
+    from app.operations.end_entities import EndEntities
+    from app.operations.uniqueness import Uniqueness
+    from app.pki.certificate_authority import CertificateAuthority
+    from app.pki.certificate_profile import CertificateProfile
+
+_NO_SERIAL: Final = 1
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of one field, and why; ``key`` is where the profile's file says so, ``clause`` who says it may."""
+
+    field: str
+    verdict: Verdict
+    reason: str
+    key: str
+    clause: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All decisions, and the certificate they lead to as a draft that no CA signed; None where one refuses."""
+
+    profile: CertificateProfile
+    ca_name: str
+    decisions: tuple[Decision, ...]
+    draft: x509.Certificate | None
+
+    @property
+    def refused(self) -> bool:
+        """True when nothing would be signed."""
+        return self.draft is None
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """Explains for an end entity that is there, or for a subject that might be."""
+
+    authorities: Authorities
+    end_entities: EndEntities
+    uniqueness: Uniqueness
+    now: Callable[[], datetime]
+    _keys: dict[str, CertificateIssuerPrivateKeyTypes] = field(default_factory=dict, repr=False)
+
+    def explain(
+        self,
+        profile: CertificateProfile,
+        csr: str,
+        *,
+        entity: str | None = None,
+        subject: str | None = None,
+        ca: str | None = None,
+    ) -> Explanation:
+        """Explain ``csr`` (base64 of DER, or PEM) for the end entity of that name, or for a subject.
+
+        Raises a :class:`~app.errors.Refusal` when the request cannot be read, its key does not sign it, or there is no
+        such end entity or CA. Whatever the profile refuses is in the explanation.
+        """
+        request = CertificationRequest.from_text(csr)
+        username, name, ca_name = self._for_whom(entity, subject)
+        authority = self._authority(ca or ca_name)
+        asked = EnrolmentRequest.of(request, username, name)
+        decisions = [
+            Decision(finding.field, finding.verdict, finding.reason, rule.key, rule.clause)
+            for rule, finding in profile.judge(asked)
+        ]
+        decisions += self._of_the_ca(profile, asked, authority)
+        draft = None
+        if not any(decision.verdict is Verdict.REFUSED for decision in decisions):
+            template = profile.apply(request, name, username)
+            key = self._throwaway_key(authority)
+            draft = authority.draft(template, serial=_NO_SERIAL, now=self.now(), key=key)
+        return Explanation(profile, authority.name, tuple(decisions), draft)
+
+    def _for_whom(self, entity: str | None, subject: str | None) -> tuple[str, x509.Name, str | None]:
+        if (entity is None) == (subject is None):
+            raise InvalidInput("Say for whom: either an end entity or a subject.")
+        if entity is not None:
+            found = self.end_entities.find(entity)
+            return found.username, distinguished_name.parse(found.subject_dn), found.ca_name
+        name = distinguished_name.parse(subject or "")
+        return distinguished_name.common_name(name) or "", name, None
+
+    def _authority(self, name: str | None) -> CertificateAuthority:
+        if name is not None:
+            return self.authorities.for_end_entities(name)
+        return next(authority for authority in self.authorities if authority.signs_end_entities)
+
+    def _of_the_ca(
+        self, profile: CertificateProfile, asked: EnrolmentRequest, authority: CertificateAuthority
+    ) -> list[Decision]:
+        """Return what the CA itself decides, whatever the profile; of a request the profile refuses only the issuer."""
+        try:
+            profile.check_authority(authority.name)
+        except NotAllowed as refusal:
+            return [Decision("issuer", Verdict.REFUSED, str(refusal), "cas", "EJBCA availablecas")]
+        if any(finding.verdict is Verdict.REFUSED for _, finding in profile.judge(asked)):
+            return []
+        template = profile.apply(asked, asked.subject, asked.username)
+        try:
+            authority.dates(template, self.now())
+        except ProfileViolation as violation:
+            return [Decision("validity", Verdict.REFUSED, str(violation), "validity", "RFC 5280 section 4.1.2.5")]
+        try:
+            self.uniqueness.check(asked, template.subject, profile, authority.name, self.now())
+        except Conflict as conflict:
+            return [Decision("holder", Verdict.REFUSED, str(conflict), "", "EJBCA enforces unique keys and names")]
+        written = (
+            ("issuer", authority.subject_dn, "RFC 5280 section 4.1.2.4"),
+            ("serialNumber", "Drawn when it is signed.", "RFC 5280 section 4.1.2.2"),
+            ("authorityKeyIdentifier", "The CA's subjectKeyIdentifier.", "RFC 5280 section 4.2.1.1"),
+        )
+        return [Decision(name, Verdict.WRITTEN, reason, "", clause) for name, reason, clause in written]
+
+    def _throwaway_key(self, authority: CertificateAuthority) -> CertificateIssuerPrivateKeyTypes:
+        """Return a key of the same kind as the CA's, one for each CA and process: RSA keys take a while to make."""
+        if authority.name not in self._keys:
+            self._keys[authority.name] = generate_like(authority.certificate.public_key())
+        return self._keys[authority.name]

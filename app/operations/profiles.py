@@ -1,0 +1,60 @@
+"""The certificate profiles in use: read whole, swapped whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from app.errors import ConfigurationError, UnknownProfile
+
+if TYPE_CHECKING:
+    from app.pki.certificate_profile import CertificateProfile
+
+_log = logging.getLogger("midca")
+_SHOWN = 80
+
+
+class Profiles(Mapping[str, "CertificateProfile"]):
+    """An immutable snapshot that :meth:`reload` replaces in one step.
+
+    Who asks for a profile once and keeps it for the length of a request sees no change half-way; a profile never
+    changes itself.
+    """
+
+    def __init__(self, load: Callable[[], Mapping[str, CertificateProfile]]) -> None:
+        """Take what reads the files, and read them; raises :class:`ConfigurationError` when they make no sense."""
+        self._load = load
+        self._current = MappingProxyType(dict(load()))
+
+    def __getitem__(self, name: str) -> CertificateProfile:
+        """Return the profile of that name."""
+        return self._current[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of one snapshot."""
+        return iter(self._current)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._current)
+
+    def named(self, name: str) -> CertificateProfile:
+        """Return the profile, or raise :class:`UnknownProfile` with EJBCA's words."""
+        profile = self.get(name)
+        if profile is None:
+            raise UnknownProfile(f"Error Certificate profile {name[:_SHOWN]} does not exist.")
+        return profile
+
+    def reload(self) -> None:
+        """Read the files again; when one of them makes no sense, keep all profiles as they were and say so."""
+        try:
+            self._current = MappingProxyType(dict(self._load()))
+        except ConfigurationError as error:
+            _log.error("the certificate profiles stay as they were: %s", error)
+            return
+        except Exception:  # noqa: BLE001 -- a mistake of ours in reading a file must not end the process that serves
+            _log.exception("the certificate profiles stay as they were")
+            return
+        _log.info("read the certificate profiles: %s", ", ".join(f"{name} {self[name].sha256[:12]}" for name in self))

@@ -1,0 +1,64 @@
+"""One key, one holder, and one name: what no profile decides, because it takes a look at all certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.errors import KeyCompromised, KeyInUse, SubjectInUse
+from app.pki.distinguished_name import to_string
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from app.operations.authorities import Authorities
+    from app.pki.certificate_profile import CertificateProfile
+    from app.pki.enrolment_request import EnrolmentRequest
+    from app.store.certificates import CertificateStore
+
+
+@dataclass(frozen=True)
+class Uniqueness:
+    """Holds a key and a subject against the CAs' and against every certificate there ever was."""
+
+    authorities: Authorities
+    certificates: CertificateStore
+
+    def check(
+        self, asked: EnrolmentRequest, subject: x509.Name, profile: CertificateProfile, ca_name: str, now: datetime
+    ) -> None:
+        """Raise a :class:`Conflict` unless the end entity may have its key certified for this subject."""
+        self._check_key(asked, profile)
+        self._check_subject(asked, subject, ca_name, now)
+
+    def _check_key(self, asked: EnrolmentRequest, profile: CertificateProfile) -> None:
+        username, key = asked.username, asked.public_key_sha256
+        if self.authorities.holder_of_key(key) is not None:
+            raise KeyInUse(f"User '{username}' is not allowed to use the key of a CA.")
+        if self.certificates.holder_of_key(key, other_than=username) is not None:
+            raise KeyInUse(f"User '{username}' is not allowed to use same key as another user is using.")
+        if self.certificates.is_key_compromised(key):
+            raise KeyCompromised(
+                f"The key of user '{username}' was revoked as compromised and is never certified again; make a new one."
+            )
+        if not profile.renewal_with_same_key and self.certificates.is_key_certified(key):
+            raise KeyInUse(
+                f"The profile {profile.name} certifies a key once, and this one of user '{username}' has a certificate "
+                "already; make a new one."
+            )
+
+    def _check_subject(self, asked: EnrolmentRequest, subject: x509.Name, ca_name: str, now: datetime) -> None:
+        """A registered name is nobody else's already; one that a profile made of it may come out as another's."""
+        username = asked.username
+        if self.authorities.holder_of_subject(subject) is not None:
+            raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
+        if subject == asked.subject:
+            return
+        holder = self.certificates.holder_of_subject(ca_name, to_string(subject), now, other_than=username)
+        if holder is not None:
+            raise SubjectInUse(
+                f"User '{username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are using "
+                "while issued by the same CA."
+            )

@@ -1,0 +1,76 @@
+"""What a certificate says, field by field and as text, for people to read and for expectations to be held against."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography import x509
+from OpenSSL import crypto
+
+from app.pki.declared_authority import describe_key
+from app.pki.distinguished_name import to_string
+from app.pki.profile_rules import ExtendedKeyUsageRule, KeyUsageRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KINDS: Final[dict[type[x509.GeneralName], str]] = {
+    x509.DNSName: "dns",
+    x509.IPAddress: "ip",
+    x509.UniformResourceIdentifier: "uri",
+    x509.RFC822Name: "email",
+}
+
+
+def to_be_signed_text(certificate: x509.Certificate) -> str:
+    """Return OpenSSL's text of the certificate without serial and signature, which a draft has none of."""
+    text = crypto.dump_certificate(crypto.FILETYPE_TEXT, crypto.X509.from_cryptography(certificate)).decode()
+    head = text[: text.rindex("    Signature Algorithm:")]
+    drawn = "        Serial Number: drawn when it is signed\n"
+    lines = head.splitlines(keepends=True)
+    return "".join(drawn if "Serial Number:" in line else line for line in lines)
+
+
+def certificate_fields(certificate: x509.Certificate) -> dict[str, Any]:
+    """Return the fields of a certificate as a profile's file names them; an absent extension has no key."""
+    length = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    fields: dict[str, Any] = {
+        "subject": to_string(certificate.subject),
+        "key": describe_key(certificate.public_key()),
+        "days": length // timedelta(days=1),
+    }
+    for extension in certificate.extensions:
+        for kind, (name, read) in _READERS.items():
+            if isinstance(extension.value, kind):
+                fields[name] = read(extension.value)
+    fields["extensions"] = [extension.oid.dotted_string for extension in certificate.extensions]
+    fields["critical"] = [extension.oid.dotted_string for extension in certificate.extensions if extension.critical]
+    return fields
+
+
+def _alternative_names(value: Any) -> list[str]:
+    return [f"{_KINDS.get(type(name), type(name).__name__)}:{name.value}" for name in value]
+
+
+def _key_usage(value: Any) -> list[str]:
+    bits = {
+        name: argument for name, argument in KeyUsageRule.NAMES.items() if name not in {"encipherOnly", "decipherOnly"}
+    }
+    found = [name for name, argument in bits.items() if getattr(value, argument)]
+    if value.key_agreement:
+        found += [name for name in ("encipherOnly", "decipherOnly") if getattr(value, KeyUsageRule.NAMES[name])]
+    return found
+
+
+_READERS: Final[dict[type[x509.ExtensionType], tuple[str, Callable[[Any], Any]]]] = {
+    x509.BasicConstraints: ("ca", lambda value: value.ca),
+    x509.KeyUsage: ("key_usage", _key_usage),
+    x509.ExtendedKeyUsage: (
+        "extended_key_usage",
+        lambda value: [ExtendedKeyUsageRule.name(oid) for oid in value],
+    ),
+    x509.SubjectAlternativeName: ("alternative_names", _alternative_names),
+    x509.CertificatePolicies: ("policies", lambda value: [policy.policy_identifier.dotted_string for policy in value]),
+    x509.TLSFeature: ("must_staple", lambda value: x509.TLSFeatureType.status_request in value),
+}

@@ -1,0 +1,113 @@
+"""``midca profile`` as an operator types it."""
+
+import json
+import shutil
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.files.profile_json_schema import profile_json_schema
+from app.settings import shipped
+from tests.acceptance.server import MIDCA, environment
+from tests.acceptance.test_cli import empty, midca, request_file  # noqa: F401 -- fixtures
+from tests.builders import csr
+from tests.conftest import run
+
+
+def test_list_and_show_read_the_files_without_a_data_directory(empty):  # noqa: F811
+    assert [row["name"] for row in empty.json("profile", "list")] == ["CFREE", "X509Identity", "broker", "device-ec"]
+    rules = {row["key"]: row for row in empty.json("profile", "show", "device-ec")}
+    assert rules["key"]["rule"] == "P-256, Ed25519."
+    assert "device-ec" in empty("profile", "show", "device-ec")
+    assert "no profile None; there are CFREE" in empty("profile", "show", "None", status=1)
+
+
+def test_check_names_file_key_and_line_of_each_problem(empty, tmp_path):  # noqa: F811
+    good = (shipped("profiles") / "CFREE.yaml").read_text()
+    (tmp_path / "A.yaml").write_text(good.replace("validity: 730", "validity: 0"))
+    (tmp_path / "B.yaml").write_text(good.replace("ca: false", "ca: true"))
+
+    assert empty("profile", "check").count(": good") == 2
+    told = empty("profile", "check", tmp_path / "A.yaml", tmp_path / "B.yaml", status=1)
+
+    line = good.splitlines().index(next(line for line in good.splitlines() if line.startswith("validity"))) + 1
+    assert f"A.yaml: validity: must be from one minute to 36525 days (line {line})" in told
+    assert "B.yaml: basic_constraints.ca: a profile for end entities makes no CA" in told
+
+
+def test_explain_shows_what_would_be_signed(midca, request_file):  # noqa: F811
+    told = midca("profile", "explain", "CFREE", request_file, "--subject", "CN=f60c28,O=things")
+    explained = midca.json("profile", "explain", "CFREE", request_file, "--subject", "CN=f60c28")
+
+    assert "would be issued" in told
+    assert "Subject: CN=f60c28, O=things" in told
+    assert explained["certificate"]["subject"] == "CN=f60c28"
+    assert {decision["field"] for decision in explained["decisions"]} >= {"subject", "public key", "keyUsage", "issuer"}
+
+
+def test_changed_file_is_explained_before_any_server_reads_it(midca, request_file, tmp_path):  # noqa: F811
+    draft = tmp_path / "DRAFT.yaml"
+    draft.write_text((shipped("profiles") / "CFREE.yaml").read_text().replace("validity: 730", "validity: 3"))
+
+    explained = midca.json("profile", "explain", draft, request_file, "--subject", "CN=f60c28")
+
+    assert explained["certificate"]["days"] == 3
+
+
+def test_explain_ends_with_status_1_when_the_profile_refuses(midca, request_file):  # noqa: F811
+    midca("profile", "explain", "device-ec", request_file, "--subject", "CN=f60c28", status=1)
+    assert "either an end entity or a subject" in midca("profile", "explain", "CFREE", request_file, status=1)
+
+
+def test_shipped_cases_pass_and_every_shipped_profile_has_some(empty):  # noqa: F811
+    results = empty.json("profile", "test", shipped("profiles"))
+
+    assert {row["result"] for row in results} == {"ok"}
+    assert {row["profile"] for row in results} == {row["name"] for row in empty.json("profile", "list")}
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ({"issued": {"days": 731}}, "days is 730, not 731"),
+        ({"refused": "because"}, "issued, where 'because' was to refuse it"),
+        ({"request": {"key": "P-256"}, "issued": {}}, "refused: Illegal key length"),
+        ({"request": {"key": "P-256"}, "refused": "because"}, "but not for 'because'"),
+        ({"request": {"alternative_names": ["ip:nonsense"]}, "issued": {}}, "the request cannot be made"),
+        ({"request": {"subject": "nonsense"}, "refused": "no attribute"}, "the request cannot be made"),
+        ({"request": {"alternative_names": ["dns:a_b"]}, "issued": {}}, "is not a host name"),
+        ({"csr": "request.csr", "issued": {"subject": "CN=other"}}, "subject is 'CN=f60c28', not 'CN=other'"),
+    ],
+    ids=str,
+)
+def test_case_that_does_not_come_true_ends_with_status_1(empty, tmp_path, case, told):  # noqa: F811
+    directory = tmp_path / "own"
+    (directory / "cases").mkdir(parents=True)
+    shutil.copy(shipped("profiles") / "CFREE.yaml", directory)
+    (directory / "cases" / "request.csr").write_bytes(csr().public_bytes(Encoding.PEM))
+    cases = directory / "cases" / "CFREE.yaml"
+
+    cases.write_text(json.dumps({"cases": [{"name": "one", **case}]}))
+    empty("profile", "test", directory, status=1)
+    cases.write_text(json.dumps({"cases": [{"name": "one", **case}, {"name": "two", "issued": {"days": 730}}]}))
+
+    done = run(MIDCA, "profile", "test", directory, env=environment(empty.base))
+    assert told in done.stdout
+    assert done.stdout.rstrip().endswith("ok")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [{}, {"issued": {}, "refused": "a"}, {"issued": {"unknown": 1}}, {"csr": "a", "request": {}, "refused": "a"}],
+    ids=str,
+)
+def test_case_that_makes_no_sense_is_refused_by_file_and_key(empty, case):  # noqa: F811
+    directory = empty.base / "profiles" / "cases"
+    directory.mkdir()
+    (directory / "CFREE.yaml").write_text(json.dumps({"cases": [{"name": "one", **case}]}))
+
+    assert "CFREE.yaml: cases.0" in empty("profile", "test", status=3)
+
+
+def test_schema_is_printed(empty):  # noqa: F811
+    assert empty("profile", "schema") == profile_json_schema()

@@ -1,0 +1,111 @@
+import ipaddress
+
+import pytest
+from cryptography import x509
+
+from app.pki.profile_rules import AlternativeNamesRule, NameTemplate
+from tests.pki.profile_rules.requests import asking, asking_for_names, refusals, verdicts, written
+
+DNS = x509.DNSName("f60c28.devices.example")
+IP = x509.IPAddress(ipaddress.ip_address("10.1.2.3"))
+URI = x509.UniformResourceIdentifier("urn:dojot:f60c28")
+MAIL = x509.RFC822Name("f60c28@devices.example")
+
+
+def names(rule, request):
+    return [name for value in written(rule, request) for name in value]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "name"), [("dns", DNS), ("ip", IP), ("uri", URI), ("email", MAIL)], ids=["dns", "ip", "uri", "email"]
+)
+def test_kind_of_name_is_taken_only_where_it_is_allowed(allowed, name):
+    assert names(AlternativeNamesRule(**{allowed: True}), asking_for_names(name)) == [name]
+    assert refusals(AlternativeNamesRule(), asking_for_names(name))
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        (AlternativeNamesRule(dns=(r"[a-f0-9]+\.devices\.example",)), DNS, x509.DNSName("a.devices.example.evil")),
+        (AlternativeNamesRule(dns=(r"devices\.example", r"[a-z0-9.]+")), DNS, x509.DNSName("DEVICES.EXAMPLE")),
+        (
+            AlternativeNamesRule(ip=(ipaddress.ip_network("10.0.0.0/8"),)),
+            IP,
+            x509.IPAddress(ipaddress.ip_address("11.0.0.1")),
+        ),
+        (
+            AlternativeNamesRule(ip=(ipaddress.ip_network("10.0.0.0/8"),)),
+            IP,
+            x509.IPAddress(ipaddress.ip_address("::1")),
+        ),
+        (AlternativeNamesRule(uri=("urn:dojot:[a-f0-9]+",)), URI, x509.UniformResourceIdentifier("urn:dojot:x")),
+        (AlternativeNamesRule(email=(r"[a-f0-9]+@devices\.example",)), MAIL, x509.RFC822Name("a@b.example")),
+    ],
+    ids=["anchored", "second pattern", "network", "other family", "uri", "email"],
+)
+def test_name_must_match_one_of_the_patterns_or_networks(rule, good, bad):
+    assert not refusals(rule, asking_for_names(good))
+    assert refusals(rule, asking_for_names(bad))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        x509.UniformResourceIdentifier("no-scheme"),
+        x509.UniformResourceIdentifier("http://a b"),
+        x509.UniformResourceIdentifier("urn:" + "a" * 300),
+        x509.RFC822Name("nobody"),
+        x509.RFC822Name("a@-b"),
+        x509.IPAddress(ipaddress.ip_network("10.0.0.0/8")),
+    ],
+    ids=str,
+)
+def test_name_that_is_not_what_its_type_says_is_refused_even_where_any_is_allowed(name):
+    assert refusals(AlternativeNamesRule(dns=True, ip=True, uri=True, email=True), asking_for_names(name))
+
+
+def test_name_that_is_not_allowed_is_dropped_where_the_profile_says_so():
+    rule = AlternativeNamesRule(dns=True, drop=True)
+
+    assert verdicts(rule, asking_for_names(DNS, IP)) == ["kept", "dropped"]
+    assert names(rule, asking_for_names(DNS, IP)) == [DNS]
+
+
+def test_required_name_that_is_missing_or_dropped_refuses():
+    rule = AlternativeNamesRule(dns=True, drop=True, required=True)
+
+    assert not refusals(rule, asking_for_names(DNS))
+    assert "required" in refusals(rule, asking())[0]
+    assert "required" in refusals(rule, asking_for_names(IP))[0]
+
+
+def test_template_writes_names_of_the_end_entity_beside_the_requests():
+    rule = AlternativeNamesRule(
+        dns=True, templates=(NameTemplate("dns", "{username}.example"), NameTemplate("uri", "urn:dojot:{common_name}"))
+    )
+
+    assert names(rule, asking_for_names(DNS, subject="CN=unit 7")) == [DNS, x509.DNSName("f60c28.example")]
+    assert "cannot be made" in refusals(rule, asking(subject="CN=unit 7"))[0]
+    assert names(rule, asking())[-1] == URI
+
+
+def test_name_that_is_asked_for_and_written_stands_there_once():
+    rule = AlternativeNamesRule(dns=True, templates=(NameTemplate("dns", "{username}.devices.example"),))
+
+    assert names(rule, asking_for_names(DNS)) == [DNS]
+
+
+@pytest.mark.parametrize("username", ["a b", "x,DNS:evil", "{common_name}", "*", "a" * 64, "a\nb"])
+def test_username_that_makes_no_host_name_is_refused_and_never_read_as_syntax(username):
+    rule = AlternativeNamesRule(templates=(NameTemplate("dns", "{username}.example"),))
+
+    assert refusals(rule, asking(username=username))
+    assert names(rule, asking(username=username)) == []
+
+
+def test_written_names_count_towards_the_most():
+    rule = AlternativeNamesRule(dns=True, maximum=1, templates=(NameTemplate("dns", "a.example"),))
+
+    assert not refusals(rule, asking())
+    assert "1 to 1 names, not 2" in refusals(rule, asking_for_names(DNS))[0]

@@ -40,6 +40,7 @@ from app.operations.upkeep import Upkeep
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
+from app.store.certificate_holders import CertificateHolders
 from app.store.certificates import CertificateStore
 from app.store.database import Database, check_readable
 from app.store.end_entities import EndEntityStore
@@ -142,7 +143,7 @@ def _open(
             settings.data / ".ocsp.lock",
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
-        uniqueness = Uniqueness(authorities, certificates)
+        uniqueness = Uniqueness(authorities, CertificateHolders(database))
         entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
         services = Services(
             authorities=authorities,

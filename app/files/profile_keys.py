@@ -40,9 +40,8 @@ def _rows(schema: Schema, prefix: str) -> Iterator[tuple[str, ...]]:
 def _default(field: fields.Field[Any]) -> str:
     if field.required:
         return "must be there"
-    if field.load_default is missing or callable(field.load_default) or field.load_default is None:
-        return "none"
-    return _code(field.load_default)
+    default = field.load_default() if callable(field.load_default) else field.load_default
+    return "none" if default in (missing, None, []) or isinstance(default, dict) else _code(default)
 
 
 def _code(value: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Conflict, InvalidInput, NotAllowed, ProfileViolation
 from app.pki import distinguished_name
+from app.pki.certificate_template import Pointer
 from app.pki.certification_request import CertificationRequest
 from app.pki.declared_authority import generate_like
 from app.pki.enrolment_request import EnrolmentRequest
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
     from app.operations.uniqueness import Uniqueness
     from app.pki.certificate_authority import CertificateAuthority
     from app.pki.certificate_profile import CertificateProfile
+    from app.pki.distribution_points import DistributionPoints
 
 _NO_SERIAL: Final = 1
+_POINTERS: Final = {
+    Pointer.CRL: ("cRLDistributionPoints", "RFC 5280 section 4.2.1.13"),
+    Pointer.FRESHEST_CRL: ("freshestCRL", "RFC 5280 section 4.2.1.15"),
+    Pointer.CA_ISSUERS: ("authorityInfoAccess", "RFC 5280 section 4.2.2.1"),
+    Pointer.OCSP: ("authorityInfoAccess", "RFC 5280 section 4.2.2.1"),
+}
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,7 @@ class Explanations:
             ("issuer", authority.subject_dn, "RFC 5280 section 4.1.2.4"),
             ("serialNumber", "Drawn when it is signed.", "RFC 5280 section 4.1.2.2"),
             ("authorityKeyIdentifier", "The CA's subjectKeyIdentifier.", "RFC 5280 section 4.2.1.1"),
+            *_pointers(template.pointers, authority.points),
         )
         return [Decision(name, Verdict.WRITTEN, reason, "", clause) for name, reason, clause in written]
 
@@ -138,3 +147,12 @@ class Explanations:
         if authority.name not in self._keys:
             self._keys[authority.name] = generate_like(authority.certificate.public_key())
         return self._keys[authority.name]
+
+
+def _pointers(wanted: Collection[Pointer], points: DistributionPoints | None) -> Iterator[tuple[str, str, str]]:
+    """Yield field, reason and clause of each URL that the CA would name."""
+    if points is None:
+        return
+    for pointer, (name, clause) in _POINTERS.items():
+        if pointer in wanted and (points.deltas or pointer is not Pointer.FRESHEST_CRL):
+            yield name, f"The URL for {pointer} below {points.base_urls[0]}.", clause

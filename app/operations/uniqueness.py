@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.operations.authorities import Authorities
     from app.pki.certificate_profile import CertificateProfile
     from app.pki.enrolment_request import EnrolmentRequest
-    from app.store.certificates import CertificateStore
+    from app.store.certificate_holders import CertificateHolders
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Uniqueness:
     """Holds a key and a subject against the CAs' and against every certificate there ever was."""
 
     authorities: Authorities
-    certificates: CertificateStore
+    holders: CertificateHolders
 
     def check(
         self, asked: EnrolmentRequest, subject: x509.Name, profile: CertificateProfile, ca_name: str, now: datetime
@@ -37,13 +37,13 @@ class Uniqueness:
         username, key = asked.username, asked.public_key_sha256
         if self.authorities.holder_of_key(key) is not None:
             raise KeyInUse(f"User '{username}' is not allowed to use the key of a CA.")
-        if self.certificates.holder_of_key(key, other_than=username) is not None:
+        if self.holders.holder_of_key(key, other_than=username) is not None:
             raise KeyInUse(f"User '{username}' is not allowed to use same key as another user is using.")
-        if self.certificates.is_key_compromised(key):
+        if self.holders.is_key_compromised(key):
             raise KeyCompromised(
                 f"The key of user '{username}' was revoked as compromised and is never certified again; make a new one."
             )
-        if not profile.renewal_with_same_key and self.certificates.is_key_certified(key):
+        if not profile.renewal_with_same_key and self.holders.is_key_certified(key):
             raise KeyInUse(
                 f"The profile {profile.name} certifies a key once, and this one of user '{username}' has a certificate "
                 "already; make a new one."
@@ -56,7 +56,7 @@ class Uniqueness:
             raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
         if subject == asked.subject:
             return
-        holder = self.certificates.holder_of_subject(ca_name, to_string(subject), now, other_than=username)
+        holder = self.holders.holder_of_subject(ca_name, to_string(subject), now, other_than=username)
         if holder is not None:
             raise SubjectInUse(
                 f"User '{username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are using "

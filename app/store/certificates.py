@@ -135,41 +135,6 @@ class CertificateStore:
         """Return what was recorded to be signed and is not known to be."""
         return self._list("state = :state", state=CertificateState.PENDING)
 
-    def holder_of_key(self, public_key_sha256: str, *, other_than: str) -> str | None:
-        """Return the name of another holder of a certificate with that public key, or None."""
-        sql = "SELECT username FROM certificates WHERE public_key_sha256 = :key AND username <> :other LIMIT 1"
-        row = self._database.row(sql, key=public_key_sha256, other=other_than)
-        return row["username"] if row else None
-
-    def holder_of_subject(self, ca_name: str, subject_dn: str, now: datetime, *, other_than: str) -> str | None:
-        """Return the name of another holder of a certificate of that CA and subject that is good now, or None."""
-        row = self._database.row(
-            "SELECT username FROM certificates WHERE ca_name = :ca AND subject_dn = :dn AND username <> :other "
-            "AND revocation_reason = :good AND not_after > :now LIMIT 1",
-            ca=ca_name,
-            dn=subject_dn,
-            other=other_than,
-            good=RevocationReason.NOTREVOKED,
-            now=to_text(now),
-        )
-        return row["username"] if row else None
-
-    def is_key_compromised(self, public_key_sha256: str) -> bool:
-        """Return whether a certificate of that public key was ever revoked as compromised, whoever held it."""
-        row = self._database.row(
-            "SELECT 1 FROM certificates WHERE public_key_sha256 = :key AND revocation_reason = :compromised LIMIT 1",
-            key=public_key_sha256,
-            compromised=RevocationReason.KEYCOMPROMISE,
-        )
-        return row is not None
-
-    def is_key_certified(self, public_key_sha256: str) -> bool:
-        """Return whether there ever was a certificate of that public key."""
-        row = self._database.row(
-            "SELECT 1 FROM certificates WHERE public_key_sha256 = :key LIMIT 1", key=public_key_sha256
-        )
-        return row is not None
-
     def mark_issued(self, ca_name: str, serial: str, certificate: bytes) -> bool:
         """Turn pending into issued with the signed DER; False when it is pending no more."""
         return self._leave_pending(ca_name, serial, CertificateState.ISSUED, certificate)

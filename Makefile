@@ -45,6 +45,10 @@ lint: install-dev ## ruff, mypy --strict, import contracts, bandit
 bench: install-dev ## measure the server (ARGS=… goes to the benchmark)
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: fuzz
+fuzz: install-dev ## a million mutated requests against parser and profiles (ARGS="--count 1000 --seed 1")
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 # uv writes no index address into the files, whatever this machine's own configuration is.
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'

@@ -19,6 +19,7 @@ from app.files.protected import exclusive, make_directory, write_once
 from app.files.responder_files import ResponderFiles
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
+from app.operations.drafts import Drafts
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
@@ -143,19 +144,21 @@ def _open(
             settings.data / ".ocsp.lock",
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
+        drafts = Drafts()
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
         entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
         services = Services(
             authorities=authorities,
             end_entities=entities,
             profiles=profiles,
-            explanations=Explanations(authorities, entities, uniqueness, now),
+            explanations=Explanations(authorities, entities, uniqueness, drafts, now),
             issuance=Issuance(
                 signing,
                 enrolment,
                 authorities,
                 profiles,
                 uniqueness,
+                drafts,
                 now,
                 new_serial,
                 retry_window=settings.retry_window,

@@ -12,6 +12,7 @@ from typing import Any, Final
 from cryptography import x509
 from marshmallow import ValidationError, fields
 
+from app.pki.certificate_lint import EXTRA, LintLevel, is_installed
 from app.pki.name_pattern import pattern_problem
 
 _MAX_DAYS: Final = 36525
@@ -166,3 +167,18 @@ class Shorthand(fields.Nested):
         elif self.list_key is not None and isinstance(value, list):
             value = {self.list_key: value}
         return super()._deserialize(value, attr, data, partial, **kwargs)
+
+
+class Lint(fields.Field[LintLevel]):
+    """``off``, ``error`` or ``warning``; YAML 1.1 takes an unquoted ``off`` for the boolean false."""
+
+    JSON: Final = {"enum": [str(level) for level in LintLevel]}
+
+    def _deserialize(self, value: Any, *_: object, **__: object) -> LintLevel:
+        try:
+            level = LintLevel.OFF if value is False else LintLevel(value)
+        except ValueError as error:
+            raise ValidationError(f"is one of {', '.join(LintLevel)}") from error
+        if level is not LintLevel.OFF and not is_installed():
+            raise ValidationError(f"needs the linter pkilint: {EXTRA}")
+        return level

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.files.profile_contradictions import contradictions
-from app.files.profile_fields import Cas, Oid, Shorthand, Validity
+from app.files.profile_fields import Cas, Lint, Oid, Shorthand, Validity
 from app.files.profile_sections import (
     AlternativeNamesSchema,
     BasicConstraintsSchema,
@@ -20,6 +20,7 @@ from app.files.profile_sections import (
     SubjectSchema,
     about,
 )
+from app.pki.certificate_lint import EXTRA, LintLevel
 from app.pki.certificate_template import Pointer
 
 HASHES: Final[dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None]] = {
@@ -150,6 +151,16 @@ class ProfileSchema(Schema):
     renewal_with_same_key = fields.Bool(
         load_default=True,
         metadata=about("An end entity may have its own key certified again.", True, "EJBCA CA setting"),
+    )
+    lint = Lint(
+        load_default=LintLevel.OFF,
+        metadata=about(
+            "Have pkilint look at the very certificate before it is signed; findings from this severity on refuse. "
+            f"Needs `{EXTRA}`.",
+            "error",
+            "EJBCA external command validators",
+            **Lint.JSON,
+        ),
     )
     cas = Cas(
         required=True,

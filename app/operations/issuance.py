@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
+    from app.operations.drafts import Drafts
     from app.operations.enrolment import Enrolment
     from app.operations.profiles import Profiles
     from app.operations.recorded_signing import RecordedSigning
@@ -90,6 +91,7 @@ class Issuance:
     authorities: Authorities
     profiles: Profiles
     uniqueness: Uniqueness
+    drafts: Drafts
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
     retry_window: timedelta
@@ -127,6 +129,7 @@ class Issuance:
         template = profile.apply(request, asked.subject, username)
         serial = self.new_serial()
         now = self.now()
+        self.drafts.check(authority, profile, template, serial=serial, now=now)
 
         def claim() -> None:
             self.uniqueness.check(asked, template.subject, profile, authority.name, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -11,15 +11,14 @@ from app.errors import Conflict, InvalidInput, NotAllowed, ProfileViolation
 from app.pki import distinguished_name
 from app.pki.certificate_template import Pointer
 from app.pki.certification_request import CertificationRequest
-from app.pki.declared_authority import generate_like
 from app.pki.enrolment_request import EnrolmentRequest
 from app.pki.profile_rules import Verdict
 
 if TYPE_CHECKING:
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
     from app.operations.authorities import Authorities
+    from app.operations.drafts import Drafts
     from app.operations.end_entities import EndEntities
     from app.operations.uniqueness import Uniqueness
     from app.pki.certificate_authority import CertificateAuthority
@@ -68,8 +67,8 @@ class Explanations:
     authorities: Authorities
     end_entities: EndEntities
     uniqueness: Uniqueness
+    drafts: Drafts
     now: Callable[[], datetime]
-    _keys: dict[str, CertificateIssuerPrivateKeyTypes] = field(default_factory=dict, repr=False)
 
     def explain(
         self,
@@ -97,8 +96,7 @@ class Explanations:
         draft = None
         if not any(decision.verdict is Verdict.REFUSED for decision in decisions):
             template = profile.apply(request, name, username)
-            key = self._throwaway_key(authority)
-            draft = authority.draft(template, serial=_NO_SERIAL, now=self.now(), key=key)
+            draft = self.drafts.draft(authority, template, serial=_NO_SERIAL, now=self.now())
         return Explanation(profile, authority.name, tuple(decisions), draft)
 
     def _for_whom(self, entity: str | None, subject: str | None) -> tuple[str, x509.Name, str | None]:
@@ -134,6 +132,10 @@ class Explanations:
             self.uniqueness.check(asked, template.subject, profile, authority.name, self.now())
         except Conflict as conflict:
             return [Decision("holder", Verdict.REFUSED, str(conflict), "", "EJBCA enforces unique keys and names")]
+        try:
+            self.drafts.check(authority, profile, template, serial=_NO_SERIAL, now=self.now())
+        except ProfileViolation as violation:
+            return [Decision("certificate", Verdict.REFUSED, str(violation), "lint", "pkilint, RFC 5280")]
         written = (
             ("issuer", authority.subject_dn, "RFC 5280 section 4.1.2.4"),
             ("serialNumber", "Drawn when it is signed.", "RFC 5280 section 4.1.2.2"),
@@ -141,12 +143,6 @@ class Explanations:
             *_pointers(template.pointers, authority.points),
         )
         return [Decision(name, Verdict.WRITTEN, reason, "", clause) for name, reason, clause in written]
-
-    def _throwaway_key(self, authority: CertificateAuthority) -> CertificateIssuerPrivateKeyTypes:
-        """Return a key of the same kind as the CA's, one for each CA and process: RSA keys take a while to make."""
-        if authority.name not in self._keys:
-            self._keys[authority.name] = generate_like(authority.certificate.public_key())
-        return self._keys[authority.name]
 
 
 def _pointers(wanted: Collection[Pointer], points: DistributionPoints | None) -> Iterator[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from app.errors import NotAllowed, ProfileViolation
+from app.pki.certificate_lint import LintLevel
 from app.pki.certificate_template import CertificateTemplate
 from app.pki.distinguished_name import common_name
 from app.pki.enrolment_request import EnrolmentRequest
@@ -44,7 +45,8 @@ class CertificateProfile:
 
     ``sha256`` is of the file it was read from, ``text``; ``cas`` None means any CA may use it; ``hash_algorithm`` None
     that the CA's key decides. With ``renewal_with_same_key`` False a public key is certified once;
-    ``single_active_certificate`` (EJBCA's term): a new certificate takes its holder's earlier ones out of use.
+    ``single_active_certificate`` (EJBCA's term): a new certificate takes its holder's earlier ones out of use; ``lint``
+    from which severity on a linter's finding refuses.
     """
 
     name: str
@@ -65,6 +67,7 @@ class CertificateProfile:
     pointers: PointersRule = field(default_factory=PointersRule)
     renewal_with_same_key: bool = True
     single_active_certificate: bool = False
+    lint: LintLevel = LintLevel.OFF
     text: str = field(default="", repr=False)
 
     @property

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from app.errors import UnknownAuthority
 from app.pki.certificate_authority import serial_hex
 from app.pki.ocsp import (
-    GOOD,
     HASH_NAMES,
     UNKNOWN,
     CertificateStatus,
@@ -115,7 +114,9 @@ class Ocsp:
         found = standing(self.database, authority.name, serial_hex(serial))
         if found is not None and found.revoked_at is not None:
             return CertificateStatus.revoked(found.revoked_at, found.revocation_reason)
-        return GOOD if found is not None and found.state is CertificateState.ISSUED else UNKNOWN
+        if found is not None and found.state is CertificateState.ISSUED:
+            return CertificateStatus(Status.GOOD, revision=found.revision)
+        return UNKNOWN
 
     @cached_property
     def _issuers(self) -> dict[IssuerId, str]:

@@ -126,11 +126,15 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class CertificateStatus:
-    """What is known of a certificate; date and reason are there for a revoked one, the reason only if it says much."""
+    """What is known of a certificate; date and reason are there for a revoked one, the reason only if it says much.
+
+    ``revision`` tells apart two times of being good with a hold between them: each has answers of its own.
+    """
 
     status: Status
     revoked_at: datetime | None = None
     reason: RevocationReason | None = None
+    revision: int = 0
 
     @classmethod
     def revoked(cls, revoked_at: datetime, reason: RevocationReason) -> CertificateStatus:
@@ -139,7 +143,6 @@ class CertificateStatus:
         return cls(Status.REVOKED, revoked_at.replace(microsecond=0), stated)
 
 
-GOOD: Final = CertificateStatus(Status.GOOD)
 UNKNOWN: Final = CertificateStatus(Status.UNKNOWN)
 
 

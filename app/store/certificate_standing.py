@@ -16,21 +16,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CertificateStanding:
-    """How far a certificate got, and whether and when it was revoked."""
+    """How far a certificate got, and whether and when it was revoked; ``revision`` changes with every such change."""
 
     state: CertificateState
     revoked_at: datetime | None
     revocation_reason: RevocationReason
+    revision: int
 
 
 def standing(database: Database, ca_name: str, serial: str) -> CertificateStanding | None:
     """Return how the certificate of that CA and serial (upper-case hex, no leading zeros) stands; None: no such one."""
     row = database.row(
-        "SELECT state, revoked_at, revocation_reason FROM certificates WHERE ca_name = :ca AND serial = :serial",
+        "SELECT state, revoked_at, revocation_reason, revocation_revision FROM certificates "
+        "WHERE ca_name = :ca AND serial = :serial",
         ca=ca_name,
         serial=serial,
     )
     if row is None:
         return None
     revoked_at = from_text(row["revoked_at"]) if row["revoked_at"] else None
-    return CertificateStanding(CertificateState(row["state"]), revoked_at, RevocationReason(row["revocation_reason"]))
+    return CertificateStanding(
+        CertificateState(row["state"]),
+        revoked_at,
+        RevocationReason(row["revocation_reason"]),
+        row["revocation_revision"],
+    )

@@ -119,6 +119,17 @@ def test_hold_is_answered_and_its_release_too(client, mid, serial, change):
     assert ocsp.post(client, ocsp.request(mid, serial)).certificate_status is OCSPCertStatus.GOOD
 
 
+def test_an_answer_from_before_a_hold_is_not_shown_after_its_release(client, installation, mid, serial, change):
+    before = ocsp.post(client, ocsp.request(mid, serial))
+    installation.clock.advance(seconds=1)
+    change(RevocationReason.CERTIFICATEHOLD)
+    change(RevocationReason.NOTREVOKED)
+
+    after = ocsp.post(client, ocsp.request(mid, serial))
+    assert after.certificate_status is OCSPCertStatus.GOOD
+    assert after.this_update_utc > before.this_update_utc
+
+
 def test_serial_that_was_never_issued_is_unknown(client, mid, root, serial):
     for issuer, number in ((mid, 0), (mid, 1), (mid, int(serial, 16) + 1), (root, serial), (mid, 1 << 1000)):
         response = verified(ocsp.post(client, ocsp.request(issuer, number)), issuer)

@@ -62,6 +62,7 @@ def load_profile(path: Path) -> CertificateProfile:
         static_extensions=StaticExtensionsRule(written),
         other_extensions=_other_extensions(data),
         pointers=PointersRule(_pointers(data)),
+        renewal_window=timedelta(days=data["renewal_window"]) if data["renewal_window"] else None,
         lint=data["lint"],
         single_active_certificate=data["single_active_certificate"],
         renewal_with_same_key=data["renewal_with_same_key"],

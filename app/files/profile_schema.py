@@ -140,6 +140,18 @@ class ProfileSchema(Schema):
             "RFC 5280 4.2.2.1",
         ),
     )
+    renewal_window = fields.Int(
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, 365),
+        metadata=about(
+            "Days before the end of its certificate in which an end entity may enrol again with the password it has. "
+            "Once ended or revoked, it may not.",
+            30,
+            "EJBCA end entity profile, renew days before expiration",
+        ),
+    )
     single_active_certificate = fields.Bool(
         load_default=False,
         metadata=about(

@@ -121,7 +121,7 @@ class Issuance:
         entity = self.enrolment.authenticate(username, password)
         if (already := self._already_issued(entity, request, actor)) is not None:
             return already
-        check_may_enrol(entity, again=self.reenrol)
+        check_may_enrol(entity, again=self._may_enrol_again(entity))
         authority = self.authorities.for_end_entities(entity.ca_name)
         profile = self.profiles.named(entity.certificate_profile)
         profile.check_authority(entity.ca_name)
@@ -132,6 +132,7 @@ class Issuance:
         self.drafts.check(authority, profile, template, serial=serial, now=now)
 
         def claim() -> None:
+            check_may_enrol(entity, again=self._may_enrol_again(entity))  # who renewed a moment ago may not any more
             self.uniqueness.check(asked, template.subject, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
                 raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(username) or entity)))
@@ -143,6 +144,19 @@ class Issuance:
         record = self.signing.recorder(row, claim, actor)
         certificate = authority.sign(template, serial=serial, now=now, record=record)
         return self.signing.store_signed(authority.name, certificate, actor)
+
+    def _may_enrol_again(self, entity: EndEntity) -> bool:
+        """Return whether a password that gave a certificate may give another: by setting, or shortly before its end."""
+        profile = self.profiles.get(entity.certificate_profile)
+        if self.reenrol or profile is None or profile.renewal_window is None:
+            return self.reenrol
+        now = self.now()
+        ends = [
+            certificate.not_after
+            for certificate in self.signing.certificates.of_user(entity.username)
+            if certificate.state is CertificateState.ISSUED and not certificate.revoked and certificate.not_after > now
+        ]
+        return bool(ends) and max(ends) - profile.renewal_window <= now
 
     def _already_issued(
         self, entity: EndEntity, request: CertificationRequest, actor: Actor

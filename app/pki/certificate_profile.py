@@ -46,7 +46,8 @@ class CertificateProfile:
     ``sha256`` is of the file it was read from, ``text``; ``cas`` None means any CA may use it; ``hash_algorithm`` None
     that the CA's key decides. With ``renewal_with_same_key`` False a public key is certified once;
     ``single_active_certificate`` (EJBCA's term): a new certificate takes its holder's earlier ones out of use; ``lint``
-    from which severity on a linter's finding refuses.
+    from which severity on a linter's finding refuses; ``renewal_window`` how long before the end of its certificate an
+    end entity may enrol again with the password it has.
     """
 
     name: str
@@ -67,6 +68,7 @@ class CertificateProfile:
     pointers: PointersRule = field(default_factory=PointersRule)
     renewal_with_same_key: bool = True
     single_active_certificate: bool = False
+    renewal_window: timedelta | None = None
     lint: LintLevel = LintLevel.OFF
     text: str = field(default="", repr=False)
 

@@ -1,0 +1,90 @@
+"""``renewal_window``: shortly before its certificate ends an end entity may enrol again with the password it has."""
+
+import threading
+
+import pytest
+
+from app.errors import WrongPassword, WrongStatus
+from app.pki.revocation import RevocationReason
+from tests.builders import csr, key, one_line, profiles_directory
+from tests.conftest import ACTOR
+
+PASSWORD = "0123456789abcdef0123456789abcdef"  # looks random, so it is not stretched
+
+
+@pytest.fixture
+def renewing(make_installation):
+    """CFREE lasts 730 days here as everywhere; it may be renewed in the last 30."""
+    installation = make_installation()
+    cfree = (installation.base / "profiles" / "CFREE.yaml").read_text()
+    profiles_directory(installation.base / "profiles", CFREE=f"{cfree}\nrenewal_window: 30\n")
+    installation.services.database.close()
+    installation.services = installation.open().services
+    installation.add(password=PASSWORD)
+    sign(installation, 0)
+    return installation
+
+
+def sign(installation, number: int, password: str = PASSWORD):
+    return installation.sign("f60c28", password, one_line(csr(signing_key=key(number))))
+
+
+def test_too_early_a_password_is_spent(renewing):
+    renewing.clock.advance(days=699)
+    with pytest.raises(WrongStatus):
+        sign(renewing, 1)
+
+
+def test_in_the_window_it_signs_once_more(renewing):
+    renewing.clock.advance(days=701)
+    sign(renewing, 1)
+    with pytest.raises(WrongStatus):
+        sign(renewing, 2)
+    assert renewing.certificates() == 2
+
+
+def test_a_wrong_password_signs_never(renewing):
+    renewing.clock.advance(days=701)
+    with pytest.raises((WrongPassword, WrongStatus)):
+        sign(renewing, 1, password="wrong")
+    assert renewing.certificates() == 1
+
+
+def test_after_the_end_only_an_admin_opens_it_again(renewing):
+    renewing.clock.advance(days=731)
+    with pytest.raises(WrongStatus):
+        sign(renewing, 1)
+    renewing.services.end_entities.rearm("f60c28", PASSWORD, ACTOR)
+    sign(renewing, 1)
+
+
+def test_a_revoked_certificate_is_not_renewed(renewing):
+    serial = renewing.sql("SELECT serial FROM certificates WHERE username = 'f60c28'")[0][0]
+    renewing.services.revocation.change("IOTmidCA", serial, RevocationReason.KEYCOMPROMISE, ACTOR)
+    renewing.clock.advance(days=701)
+    with pytest.raises(WrongStatus):
+        sign(renewing, 1)
+
+
+def test_two_at_once_get_one_certificate(renewing):
+    renewing.clock.advance(days=701)
+    barrier, outcomes = threading.Barrier(4), []
+
+    def renew(number: int) -> None:
+        request = one_line(csr(signing_key=key(number)))
+        barrier.wait()
+        try:
+            renewing.sign("f60c28", PASSWORD, request)
+            outcomes.append("issued")
+        except WrongStatus:
+            outcomes.append("refused")
+        finally:
+            renewing.services.database.close()
+
+    threads = [threading.Thread(target=renew, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["issued", "refused", "refused", "refused"]
+    assert renewing.certificates() == 2

@@ -26,7 +26,11 @@ def shipped(name: str) -> Path:
 
 
 _MAX_DIGITS: Final = 9
-_URL: Final = re.compile(r"[A-Za-z0-9._~:/\[\]%-]{1,255}", re.ASCII)
+_URL: Final = re.compile(
+    r"https?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
+    r"(/([A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)*",
+    re.ASCII,
+)
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
@@ -178,10 +182,10 @@ def _checked_url(text: str) -> str:
     """Return a URL that can be continued by a path; it goes into certificates, so it is held to RFC 3986."""
     try:
         parts = urlsplit(text)
-        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        good = bool(parts.hostname) and parts.port != 0 and not parts.netloc.endswith(":")
     except ValueError:
         good = False
-    if not good or not _URL.fullmatch(text) or parts.query or parts.fragment or "@" in parts.netloc:
+    if not good or not _URL.fullmatch(text) or {".", ".."} & set(parts.path.split("/")):
         raise ConfigurationError(f"MIDCA_PUBLIC_URL must be URLs like http://ca.example.org:5583, not {text[:80]!r}.")
     return text
 

@@ -28,14 +28,15 @@ CREATE TABLE revocation_lists (
     revision    INTEGER NOT NULL,  -- of the CA's revocations, as this list shows them
     tbs_sha256  TEXT PRIMARY KEY,
     crl         TEXT,              -- DER as base64, of the newest issued list alone
+    about       TEXT NOT NULL,     -- hash of what it says of itself beside entries, number and dates; another is due
     octets      INTEGER NOT NULL,  -- the size of the signed list, also when its bytes are dropped; 0 until signed
     this_update TEXT NOT NULL,
     next_update TEXT NOT NULL
 );
 
-INSERT INTO revocation_lists (ca_name, scope, kind, number, state, revision, tbs_sha256, crl, octets,
+INSERT INTO revocation_lists (ca_name, scope, kind, number, state, revision, tbs_sha256, crl, about, octets,
     this_update, next_update)
-SELECT ca_name, 'all', 'complete', number, state, revision, tbs_sha256, crl, coalesce(length(crl) / 4 * 3, 0),
+SELECT ca_name, 'all', 'complete', number, state, revision, tbs_sha256, crl, '', coalesce(length(crl) / 4 * 3, 0),
     this_update, next_update
 FROM revocation_lists_of_one_scope;
 

@@ -30,7 +30,7 @@ class Authorities:
 
     def named(self, name: str) -> CertificateAuthority:
         """Return the CA of that name, or of that distinguished name in any order and case."""
-        authority = self._by_name.get(name) or self._by_dn(name)
+        authority = self._by_name.get(name) or self._by_name_in_other_case(name) or self._by_dn(name)
         if authority is None:
             raise UnknownAuthority(f"CA with name {name[:_SHOWN]} does not exist.")
         return authority
@@ -54,23 +54,30 @@ class Authorities:
         return next((ca.name for ca in self if _compared(ca.certificate.subject) == wanted), None)
 
     def _by_dn(self, text: str) -> CertificateAuthority | None:
-        """Return the one CA with that subject, or else with that common name: old clients shorten the rest."""
+        """Return the one CA with that subject, in any order; old clients leave attributes out, but name no others."""
         if "=" not in text:
             return None
         try:
             wanted = distinguished_name.parse(text)
         except InvalidInput:
             return None
-        # Clients also write the attributes in another order.
-        same = [ca for ca in self if set(_compared(ca.certificate.subject)) == set(_compared(wanted))]
-        common_name = (distinguished_name.common_name(wanted) or "").casefold()
-        found = same or [ca for ca in self if _common_name(ca) == common_name]
+        attributes = _compared(wanted)
+        if len(set(attributes)) < len(attributes) or distinguished_name.common_name(wanted) is None:
+            return None
+        same = [ca for ca in self if set(_compared(ca.certificate.subject)) == set(attributes)]
+        found = same or [ca for ca in self if _says_no_other(attributes, _compared(ca.certificate.subject))]
+        return found[0] if len(found) == 1 else None
+
+    def _by_name_in_other_case(self, name: str) -> CertificateAuthority | None:
+        found = [ca for ca in self if ca.name.casefold() == name.casefold()]
         return found[0] if len(found) == 1 else None
 
 
-def _common_name(authority: CertificateAuthority) -> str | None:
-    name = distinguished_name.common_name(authority.certificate.subject)
-    return name.casefold() if name is not None else None
+def _says_no_other(
+    asked: list[tuple[x509.ObjectIdentifier, str]], own: list[tuple[x509.ObjectIdentifier, str]]
+) -> bool:
+    """Return whether each attribute is one of the CA's own, whole or cut off at a blank, as shell scripts do."""
+    return all(any(oid == other and f"{value} ".startswith(f"{text} ") for other, value in own) for oid, text in asked)
 
 
 def _compared(name: x509.Name) -> list[tuple[x509.ObjectIdentifier, str]]:

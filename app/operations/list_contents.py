@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.pki.distribution_points import ALL, ListKind, ListScope
+from app.pki.distribution_points import ListKind, ListScope
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import RevocationListTemplate, list_entry
 from app.store.revocation_lists import ListName
@@ -65,8 +66,7 @@ class ListContents:
         shown_since = self._shown_since(authority, now)
         complete: Entries | None = None
         for name in names:
-            extensions = tuple(authority.points.of_list(name.scope, name.kind)) if authority.points else ()
-            base_number, validity = None, self.validity
+            base_number = None
             if name.kind is ListKind.COMPLETE:
                 # The same for all scopes, and there may be a million.
                 complete = complete or self._entries(authority.name, None, shown_since, now)
@@ -74,18 +74,26 @@ class ListContents:
             else:
                 base_number, since = self._base(name, number, revision, now)
                 entries = self._entries(authority.name, since, shown_since, now)
-                validity = self.delta_validity or self.validity
             yield (
                 name,
                 RevocationListTemplate(
                     number=number,
                     this_update=now - BACKDATED,
-                    next_update=now + validity,
+                    next_update=now + self._validity_of(name.kind),
                     entries=entries.covered_by(name.scope),
                     base_number=base_number,
-                    extensions=extensions,
+                    extensions=_extensions(authority, name),
                 ),
             )
+
+    def about(self, authority: CertificateAuthority, name: ListName) -> str:
+        """Return a hash of what a list says beside entries, number and dates: with another setting, another one."""
+        said = [str(self._validity_of(name.kind))]
+        said += [each.value.public_bytes().hex() for each in _extensions(authority, name)]
+        return hashlib.sha256(repr(said).encode()).hexdigest()
+
+    def _validity_of(self, kind: ListKind) -> timedelta:
+        return self.validity if kind is ListKind.COMPLETE else self.delta_validity or self.validity
 
     def _entries(self, ca_name: str, since_revision: int | None, shown_since: datetime, now: datetime) -> Entries:
         """Return all that is revoked, or with a revision all that changed since it."""
@@ -103,10 +111,10 @@ class ListContents:
     def _shown_since(self, authority: CertificateAuthority, now: datetime) -> datetime:
         """Return from which end on a certificate is still shown.
 
-        One that has ended stays until it was on a list issued after its end (RFC 5280 section 3.3).
+        One that has ended stays until it was on a list issued after its end (RFC 5280 section 3.3); on every list, so
+        the oldest of them counts.
         """
-        previous = self.store.dates(ListName(authority.name, ALL))
-        return previous.this_update if previous else now
+        return min((stored.this_update for stored in self.store.newest(authority.name).values()), default=now)
 
     def _base(self, name: ListName, number: int, revision: int, now: datetime) -> tuple[int, int]:
         """Return number and revision of the complete list a delta builds on.
@@ -115,3 +123,7 @@ class ListContents:
         """
         base = self.store.oldest_good(ListName(name.ca_name, name.scope), now)
         return (base.number, base.revision) if base else (number, revision)
+
+
+def _extensions(authority: CertificateAuthority, name: ListName) -> tuple[x509.Extension[x509.ExtensionType], ...]:
+    return tuple(authority.points.of_list(name.scope, name.kind)) if authority.points else ()

@@ -27,6 +27,14 @@ _log = logging.getLogger("midca")
 
 
 @dataclass(frozen=True)
+class Shows:
+    """Up to which revision of the CA a list shows revocations, and the hash of what else it says."""
+
+    revision: int
+    about: str
+
+
+@dataclass(frozen=True)
 class ListSigning:
     """Two durable transactions around every signature: the hash of what will be signed, and the signed list."""
 
@@ -40,17 +48,17 @@ class ListSigning:
         authority: CertificateAuthority,
         name: ListName,
         template: RevocationListTemplate,
-        revision: int,
+        shows: Shows,
         actor: Actor,
     ) -> None:
-        """Sign a list that shows the CA's revocations up to ``revision``, and make it the newest of its name.
+        """Sign a list that shows the CA's revocations up to a revision, and make it the newest of its name.
 
         Old clients read the list of the whole CA as base64 and trip over a full last line, so that one is padded: what
         was signed on the way to the right length stays recorded and is never handed out.
         """
         paddings = Padding if name.scope == ALL else (Padding.NONE,)
         for padding in paddings:
-            der, tbs_sha256 = self._sign(authority, name, replace(template, padding=padding), revision, actor)
+            der, tbs_sha256 = self._sign(authority, name, replace(template, padding=padding), shows, actor)
             if name.scope != ALL or not ends_on_a_full_line(der):
                 break
         else:
@@ -60,16 +68,23 @@ class ListSigning:
             self.store.mark_issued(name, tbs_sha256, der)
             self._audit("crl.issued", name, actor, number=template.number, entries=len(template.entries))
 
+    def mark_unchanged(self, names: list[ListName], revision: int) -> None:
+        """Record for lists that are not issued anew that they show everything up to ``revision``."""
+        if names:
+            with self.database.transaction():
+                for name in names:
+                    self.store.mark_unchanged(name, revision)
+
     def _sign(
         self,
         authority: CertificateAuthority,
         name: ListName,
         template: RevocationListTemplate,
-        revision: int,
+        shows: Shows,
         actor: Actor,
     ) -> tuple[bytes, str]:
         """Record a list and sign it; return its DER, and the hash of its TBSCertList."""
-        dates = ListDates(template.number, revision, template.this_update, template.next_update)
+        dates = ListDates(template.number, shows.revision, template.this_update, template.next_update, shows.about)
         recorded = ""
 
         def record(tbs: bytes) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.operations.authorities import Authorities
     from app.operations.ocsp_responders import OcspResponders
     from app.operations.revocation_lists import RevocationLists
+    from app.pki.certificate_authority import CertificateAuthority
     from app.store.audit_log import AuditLog
     from app.store.database import Database
 
@@ -58,17 +59,23 @@ class Readiness:
         return None
 
     def _keys(self) -> str | None:
-        for authority in self.authorities:
+        for authority in self._in_use():
             authority.check_usable(self.now())
+        if not any(authority.signs_end_entities for authority in self._in_use()):
+            return "Every CA that signs end entities has expired."
         return None
 
+    def _in_use(self) -> list[CertificateAuthority]:
+        """Return the CAs that have not ended: what becomes of one that has is no reason to keep the others back."""
+        return [authority for authority in self.authorities if not authority.has_ended(self.now())]
+
     def _crl(self) -> str | None:
-        for authority in self.authorities:
+        for authority in self._in_use():
             self.revocation_lists.check_fresh(authority)
         return None
 
     def _ocsp(self) -> str | None:
-        for authority in self.authorities:
+        for authority in self._in_use():
             self.ocsp_responders.check(authority)
         return None
 

@@ -111,7 +111,7 @@ class RecordedSigning:
                 stored = self._find(ca_name, serial)
                 self.end_entities.finish(stored.username, serial, self.now())
                 self._audit("certificate.issued", stored, actor)
-                if stored.supersedes:
+                if stored.supersedes and not stored.revoked:  # else it is not handed out, and takes nobody's place
                     self._supersede(stored, actor)
             else:  # another process settled it first: what it stored is the certificate
                 stored = self._find(ca_name, serial)

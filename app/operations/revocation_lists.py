@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import NoSuchList, Unavailable
+from app.errors import NoSuchList, Refusal, Unavailable
 from app.files.protected import exclusive, exclusive_if_free
 from app.operations.list_contents import BACKDATED, ListContents
+from app.operations.list_signing import ListSigning, Shows
 from app.pki.certificate_authority import CertificateAuthority
 from app.pki.distribution_points import ALL, POINT, ListKind, ListScope
 from app.store.revocation_lists import ListDates, ListName
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
-    from app.operations.list_signing import ListSigning
     from app.store.certificates import CertificateStore
     from app.store.revocation_lists import RevocationListStore, StoredList
 
+_log = logging.getLogger("midca")
 _List = TypeVar("_List", bound="ListDates")
 
 
@@ -65,40 +67,69 @@ class RevocationLists:
 
         Raises :class:`NoSuchList` where lists of that scope or kind are not issued.
         """
-        name = ListName(authority.name, scope, kind)
-        if kind not in self._kinds or scope not in set(self.scopes(authority)):
-            raise NoSuchList(f"CA {authority.name} has no {'delta ' * (kind is ListKind.DELTA)}CRL of scope {scope}.")
+        name = self._named(authority, scope, kind)
         return self._fresh(name, self.store.latest(name))
 
-    def age(self, authority: CertificateAuthority) -> timedelta:
-        """Return how long ago the newest list was issued; the greatest time there is when there is none."""
-        stored = self.store.dates(ListName(authority.name, ALL))
-        return self.now() - (stored.this_update + BACKDATED) if stored else timedelta.max
+    def dates(
+        self, authority: CertificateAuthority, scope: ListScope = ALL, kind: ListKind = ListKind.COMPLETE
+    ) -> ListDates:
+        """Return what the newest list is, without its bytes; raises as :meth:`latest` does."""
+        name = self._named(authority, scope, kind)
+        return self._fresh(name, self.store.dates(name))
 
-    def issue(
-        self, authority: CertificateAuthority, actor: Actor, *, unless_younger_than: timedelta | None = None
-    ) -> StoredList:
-        """Issue lists now, whether or not any is due, but not if the newest is younger than that."""
+    def age(self, authority: CertificateAuthority) -> timedelta:
+        """Return how long ago the newest list was issued; very long when there is none, or the clock went back."""
+        stored = self.store.dates(ListName(authority.name, ALL))
+        age = self.now() - (stored.this_update + BACKDATED) if stored else timedelta.max
+        return age if age >= -BACKDATED else timedelta.max
+
+    def issue(self, authority: CertificateAuthority, actor: Actor) -> StoredList:
+        """Issue all lists of the CA now, whether or not any is due."""
         with exclusive(self.lock):
-            if unless_younger_than is None or self.age(authority) >= unless_younger_than:
-                self._issue(authority, self._kinds, actor)
+            self._issue(authority, list(self._names(authority)), actor)
             return self.latest(authority)
 
+    def issue_if_older(self, authority: CertificateAuthority, actor: Actor, age: timedelta) -> StoredList:
+        """Issue the list that covers all of the CA if it is older than that and nobody is issuing; return the newest.
+
+        Anybody may ask for this, so it neither waits nor makes more than the one list that old clients read.
+        """
+        if self.age(authority) >= age:
+            with exclusive_if_free(self.lock) as ours:
+                if ours and self.age(authority) >= age:
+                    self._issue(authority, [ListName(authority.name, ALL)], actor)
+        return self.latest(authority)
+
     def issue_due(self, actor: Actor) -> int:
-        """Issue what is due; return for how many CAs something was."""
+        """Issue what is due; return for how many CAs something was.
+
+        A CA that has ended needs no lists any more, and one that cannot sign keeps no other from its turn.
+        """
         issued = 0
         for authority in self.authorities:
-            if not self._due(authority):
-                continue
-            with exclusive_if_free(self.lock) as ours:
-                if ours and (kinds := self._due(authority)):
-                    self._issue(authority, kinds, actor)
-                    issued += 1
+            try:
+                issued += self._issue_what_is_due(authority, actor)
+            except Refusal as refusal:
+                _log.error("no CRL of CA %s could be issued: %s", authority.name, refusal)
         return issued
+
+    def _issue_what_is_due(self, authority: CertificateAuthority, actor: Actor) -> bool:
+        if authority.has_ended(self.now()) or not self._due(authority):
+            return False
+        with exclusive_if_free(self.lock) as ours:
+            names = self._due(authority) if ours else []
+            if names:
+                self._issue(authority, names, actor)
+            return bool(names)
 
     @property
     def _kinds(self) -> tuple[ListKind, ...]:
         return (ListKind.COMPLETE, ListKind.DELTA) if self.contents.delta_validity else (ListKind.COMPLETE,)
+
+    def _named(self, authority: CertificateAuthority, scope: ListScope, kind: ListKind) -> ListName:
+        if kind not in self._kinds or scope not in set(self.scopes(authority)):
+            raise NoSuchList(f"CA {authority.name} has no {'delta ' * (kind is ListKind.DELTA)}CRL of scope {scope}.")
+        return ListName(authority.name, scope, kind)
 
     def _names(self, authority: CertificateAuthority) -> Iterator[ListName]:
         for scope in self.scopes(authority):
@@ -111,25 +142,52 @@ class RevocationLists:
             raise Unavailable(f"CA {name.ca_name} has no {which} yet.")
         if stored.next_update <= self.now():
             raise Unavailable(f"The {which} of CA {name.ca_name} has run out and could not be issued again.")
+        if stored.this_update > self.now():
+            raise Unavailable(f"The {which} of CA {name.ca_name} was issued with the clock ahead; wait for the next.")
         return stored
 
-    def _due(self, authority: CertificateAuthority) -> tuple[ListKind, ...]:
-        """Return which kinds are due: a first list, one that shows new revocations, one past half its life."""
-        newest = self.store.newest(authority.name)
-        revision = self.store.revision(authority.name)
-        due = {name.kind for name in self._names(authority) if self._is_due(newest.get(name), revision)}
-        # A delta goes with every complete list: both then show the same revocations under the same number.
-        return self._kinds if ListKind.COMPLETE in due else tuple(due)
+    def _due(self, authority: CertificateAuthority) -> list[ListName]:
+        """Return the lists that are due: first ones, such as show new revocations or say something else now, old ones.
 
-    def _is_due(self, stored: ListDates | None, revision: int) -> bool:
-        if stored is None or stored.revision < revision:
+        A delta goes with every complete list of its scope: both then show the same revocations under the same number.
+        """
+        newest, revision = self.store.newest(authority.name), self.store.revision(authority.name)
+        names = list(self._names(authority))
+        changed = self._changed_since(authority, [newest[name] for name in names if name in newest], revision)
+        due = [
+            name
+            for name in names
+            if self._is_due(newest.get(name), self.contents.about(authority, name))
+            or (newest[name].revision < revision and any(name.scope.covers(partition) for partition in changed))
+        ]
+        complete = {name.scope for name in due if name.kind is ListKind.COMPLETE}
+        return [name for name in names if name in due or name.scope in complete]
+
+    def _changed_since(self, authority: CertificateAuthority, lists: list[ListDates], revision: int) -> set[int | None]:
+        """Return the partitions in which something changed since the list that shows least."""
+        shown = min((stored.revision for stored in lists), default=revision)
+        if shown >= revision:
+            return set()
+        # What the clock says has ended, and so is on no list, still counts: None is of every list that covers all.
+        return self.certificates.changed_partitions(authority.name, since_revision=shown) | {None}
+
+    def _is_due(self, stored: ListDates | None, about: str) -> bool:
+        if stored is None or stored.about != about or stored.this_update > self.now():
             return True
         return self.now() >= stored.this_update + (stored.next_update - stored.this_update) / 2
 
-    def _issue(self, authority: CertificateAuthority, kinds: tuple[ListKind, ...], actor: Actor) -> None:
+    def _issue(self, authority: CertificateAuthority, names: list[ListName], actor: Actor) -> None:
         authority.check_validity(self.now())
-        names = [name for name in self._names(authority) if name.kind in kinds]
         # The revision is read first: a revocation that comes in between is shown already, and leads to one more list.
         revision = self.store.revision(authority.name)
+        unchanged = self._unchanged(authority, names, revision)
         for name, template in self.contents.templates(authority, names, revision):
-            self.signing.sign(authority, name, template, revision, actor)
+            self.signing.sign(authority, name, template, Shows(revision, self.contents.about(authority, name)), actor)
+        self.signing.mark_unchanged(unchanged, revision)
+
+    def _unchanged(self, authority: CertificateAuthority, issued: list[ListName], revision: int) -> list[ListName]:
+        """Return the lists that are not issued now and show everything up to ``revision`` all the same."""
+        newest = {name: stored for name, stored in self.store.newest(authority.name).items() if name not in issued}
+        behind = [name for name, stored in newest.items() if stored.revision < revision]
+        changed = self._changed_since(authority, [newest[name] for name in behind], revision)
+        return [name for name in behind if not any(name.scope.covers(partition) for partition in changed)]

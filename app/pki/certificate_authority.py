@@ -97,6 +97,10 @@ class CertificateAuthority:
     def _validity(self) -> tuple[datetime, datetime]:
         return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
 
+    def has_ended(self, now: datetime) -> bool:
+        """Return whether the CA's certificate is past its end: nothing it signed counts any more."""
+        return now > self._validity[1]
+
     def check_validity(self, now: datetime) -> None:
         """Raise :class:`SigningUnavailable` unless the CA's certificate is valid at ``now``."""
         not_before, not_after = self._validity

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
 from app.store.certificates import StoredCertificate, from_row
@@ -56,7 +57,7 @@ class CertificateSearch:
         parameters = {
             "serial": _pattern(self.serial, after="%"),
             "entity": self.entity,
-            "subject": _pattern(self.subject and self.subject.lower(), before="%", after="%"),
+            "subject": _pattern(_lower(self.subject), before="%", after="%"),
             "ca_name": self.ca_name,
             "ends_before": to_text(self.ends_before) if self.ends_before else None,
         }
@@ -71,6 +72,11 @@ class CertificateSearch:
             limit=limit,
         )
         return [from_row(row) for row in rows]
+
+
+def _lower(text: str | None) -> str | None:
+    """Return the text with its ASCII letters in lower case: SQLite's lower() knows no others."""
+    return text and text.translate({ord(letter): letter.lower() for letter in ascii_uppercase})
 
 
 def _pattern(text: str | None, *, before: str = "", after: str = "") -> str | None:

@@ -204,6 +204,16 @@ class CertificateStore:
         )
         return row["highest"] if row else None
 
+    def changed_partitions(self, ca_name: str, *, since_revision: int) -> set[int | None]:
+        """Return the partitions in which a certificate was revoked, held or released since that revision."""
+        rows = self._database.rows(
+            "SELECT DISTINCT crl_partition FROM certificates "
+            "WHERE ca_name = :ca AND revocation_revision > 0 AND revocation_revision > :since",
+            ca=ca_name,
+            since=since_revision,
+        )
+        return {row["crl_partition"] for row in rows}
+
     def supersede(self, certificate: StoredCertificate, now: datetime) -> list[StoredCertificate]:
         """Revoke all other certificates of its holder that are good or on hold; return them as they were."""
         replaced = [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.store.database import Database, Row
 
 _PENDING, _ISSUED = "pending", "issued"
-_DATES = "number, revision, this_update, next_update, octets"
+_DATES = "number, revision, this_update, next_update, about, octets"
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,16 @@ class ListName:
 
 @dataclass(frozen=True)
 class ListDates:
-    """What a list is, without its ``octets``. ``revision`` tells which revocations it shows."""
+    """What a list is, without its ``octets``. ``revision`` tells which revocations it shows.
+
+    ``about`` is a hash of what it says of itself beside entries, number and dates.
+    """
 
     number: int
     revision: int
     this_update: datetime
     next_update: datetime
+    about: str = ""
     octets: int = 0
 
 
@@ -110,10 +114,20 @@ class RevocationListStore:
                 "revision": dates.revision,
                 "tbs_sha256": tbs_sha256,
                 "crl": None,
+                "about": dates.about,
                 "octets": 0,
                 "this_update": to_text(dates.this_update),
                 "next_update": to_text(dates.next_update),
             },
+        )
+
+    def mark_unchanged(self, name: ListName, revision: int) -> None:
+        """Record that the newest list shows all revocations up to ``revision``: none of those since was for it."""
+        self._database.execute(
+            "UPDATE revocation_lists SET revision = :revision "
+            "WHERE ca_name = :ca_name AND scope = :scope AND kind = :kind AND crl IS NOT NULL",
+            **name.as_columns(),
+            revision=revision,
         )
 
     def mark_issued(self, name: ListName, tbs_sha256: str, crl: bytes) -> None:

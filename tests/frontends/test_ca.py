@@ -73,12 +73,24 @@ def test_every_way_clients_wrap_the_value_gives_readable_certificates(client, li
     assert len(x509.load_pem_x509_certificates(text.encode())) == 2
 
 
-@pytest.mark.parametrize("name", [MID_DN, "C=SE,O=EJBCA IOT,CN=IOTmidCA", "cn=IOTmidCA, o=EJBCA IOT, c=SE"])
+@pytest.mark.parametrize(
+    "name", [MID_DN, "C=SE,O=EJBCA IOT,CN=IOTmidCA", "cn=IOTmidCA, o=EJBCA IOT, c=SE", "CN=IOTmidCA", "iotMIDca"]
+)
 def test_ca_is_found_by_its_distinguished_name_too(client, name):
     assert client.get(f"/ca/{name}").json == client.get("/ca/IOTmidCA").json
 
 
-@pytest.mark.parametrize("name", ["abcde", "iotmidca", "IOTmidCA ", "x;id", "$(id)", "--help", "%", "CN=Other", "dev*"])
+OTHERS = [
+    "CN=IOTmidCA,O=Somebody Else",
+    "CN=IOTmidCA,CN=IOTrootCA",
+    "CN=IOTmid",
+    "CN=IOTmidCA,O=EJBCA IOT,C=SE,OU=X",
+    "O=EJBCA IOT",
+]
+"""Names that say more than the CA's, or not which."""
+
+
+@pytest.mark.parametrize("name", ["abcde", "IOTmidCA ", "x;id", "$(id)", "--help", "%", "CN=Other", "dev*", *OTHERS])
 def test_ca_that_does_not_exist_is_refused_in_ejbcas_words(client, name):
     """A12, A41."""
     answer = client.get(f"/ca/{name.replace('%', '%25')}")

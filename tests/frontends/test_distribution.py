@@ -70,6 +70,12 @@ def test_a_new_list_is_a_new_etag(installation, client):
     assert second.headers["ETag"] != first.headers["ETag"]
 
 
+def test_who_has_the_list_costs_nothing_of_its_size(installation, client, monkeypatch):
+    tag = client.get("/pki/IOTmidCA.bundle.pem").headers["ETag"]
+    monkeypatch.setattr(type(installation.services.revocation_lists), "latest", None)  # reading its bytes would fail
+    assert client.get("/pki/IOTmidCA.bundle.pem", headers={"If-None-Match": tag}).status_code == 304
+
+
 def test_two_lists_of_one_second_have_dates_of_their_own(installation, client):
     first = client.get("/pki/IOTmidCA.crl")
     installation.services.revocation_lists.issue(installation.services.authorities.named("IOTmidCA"), ACTOR)

@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -212,6 +213,29 @@ def test_each_certificate_is_on_the_list_of_its_partition_and_on_the_one_of_all(
         assert {entry.serial_number for entry in partitioned.fetch(url)} == wanted
         seen.extend(wanted)
     assert sorted(seen) == sorted(everything)
+
+
+def test_a_revocation_makes_only_the_lists_anew_that_show_it(partitioned):
+    certificate = partitioned.issue("f60c28")
+    own = urls(certificate, x509.CRLDistributionPoints)[0]
+    others = [f"{URL}/pki/IOTmidCA~{partition}.crl" for partition in range(3)]
+    others.remove(own)
+    before = {url: number_of(partitioned.fetch(url)) for url in (own, *others)}
+    partitioned.change(certificate, RevocationReason.UNSPECIFIED)
+    after = {url: number_of(partitioned.fetch(url)) for url in (own, *others)}
+    assert after[own] > before[own]
+    assert {url: after[url] for url in others} == {url: before[url] for url in others}
+    assert partitioned.lists.issue_due(ACTOR) == 0
+
+
+def test_an_ended_certificate_is_on_every_list_once_more(world):
+    certificate = world.issue("f60c28")
+    world.change(certificate, RevocationReason.SUPERSEDED)
+    mid = world.installation.services.authorities.named("IOTmidCA")
+    world.installation.clock.advance(days=731)
+    world.lists.issue_if_older(mid, ACTOR, timedelta(0))  # of the list that covers all, alone
+    world.lists.issue_due(ACTOR)
+    assert len(world.fetch(f"{URL}/pki/IOTmidCA.crl")) == 1
 
 
 def test_openssl_takes_the_list_of_the_right_partition_alone(partitioned):

@@ -9,7 +9,8 @@ from app.files.protected import exclusive
 from app.operations import list_signing
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import Padding, ends_on_a_full_line
-from tests.builders import csr, key, one_line
+from app.web import create_app
+from tests.builders import HIERARCHY, csr, key, one_line
 from tests.conftest import ACTOR, Installation
 
 _NUMBERS = "SELECT number FROM revocation_lists WHERE ca_name = 'IOTmidCA' AND state = 'issued'"
@@ -170,6 +171,51 @@ def test_every_padding_verifies_and_has_a_length_of_its_own(lists, mid, monkeypa
     lists.issue(mid, ACTOR)
     assert all(x509.load_der_x509_crl(der).is_signature_valid(mid.certificate.public_key()) for der in tried)
     assert len({len(der) for der in tried}) == len(Padding)
+
+
+def test_a_ca_that_has_ended_keeps_no_other_from_its_lists(make_installation):
+    installation = make_installation()
+    short = HIERARCHY.replace("    subca:", "    subca:\n      - {name: AOld, validity: 1, keytype: P-256}")
+    (installation.base / "profiles" / "hierarchy.yaml").write_text(short)
+    installation.services.database.close()
+    installation.services = installation.open().services
+    client = create_app(installation.services).test_client()
+    installation.clock.advance(days=8)
+
+    assert installation.services.revocation_lists.issue_due(ACTOR) == 2
+    assert client.get("/ca/IOTmidCA/crl").status_code == 200
+    assert client.get("/ready").json["checks"]["keys"] == client.get("/ready").json["checks"]["crl"] == "ok"
+    installation.open().services.database.close()  # and the server starts
+
+
+def test_a_list_from_a_clock_that_was_ahead_is_replaced_not_served(installation, lists, mid):
+    installation.clock.advance(days=365)
+    lists.issue_due(ACTOR)
+    installation.clock.advance(days=-365)
+    with pytest.raises(Unavailable, match="clock ahead"):
+        lists.latest(mid)
+    assert lists.issue_due(ACTOR) == 2
+    assert lists.latest(mid).this_update < installation.clock.now
+
+
+@pytest.mark.parametrize("changed", [{"MIDCA_PUBLIC_URL": "http://new.example"}, {"MIDCA_CRL_HOURS": "24"}], ids=str)
+def test_a_list_that_would_say_something_else_now_is_due(installation, changed):
+    installation.services.database.close()
+    later = Installation(installation.base, **changed)
+    try:
+        assert later.services.revocation_lists.issue_due(ACTOR) == 0, "the start issued what was due"
+        numbers = {number for (number,) in installation.sql(_NUMBERS)}
+        assert len(numbers) == 2
+    finally:
+        later.services.database.close()
+
+
+def test_anyone_who_asks_for_an_update_waits_for_nobody(installation, client, lists, mid):
+    installation.clock.advance(minutes=2)
+    before = lists.latest(mid).number
+    with exclusive(lists.lock):
+        assert client.get("/ca/IOTmidCA/crl?update=true").status_code == 200
+    assert lists.latest(mid).number == before
 
 
 def test_nobody_else_issues_while_one_process_does(installation, lists):

@@ -3,7 +3,7 @@
 import pytest
 from cryptography import x509
 
-from app.errors import ProfileViolation
+from app.errors import ProfileViolation, WrongStatus
 from app.pki.revocation import RevocationReason
 from tests.builders import csr, key, one_line, profiles_directory
 from tests.conftest import ACTOR
@@ -95,6 +95,21 @@ def test_one_that_was_interrupted_supersedes_when_it_is_finished(replacing, monk
 
     assert sorted(reasons(replacing).values()) == [RevocationReason.NOTREVOKED, RevocationReason.SUPERSEDED]
     assert reasons(replacing)[first] is RevocationReason.SUPERSEDED
+
+
+def test_one_that_was_held_while_it_was_signed_takes_nobodys_place(replacing, monkeypatch):
+    first = sign(replacing, 0)
+    store = replacing.services.signing.store_signed
+
+    def held_first(ca_name, certificate, actor):
+        serial = f"{certificate.serial_number:X}"
+        replacing.services.revocation.change(ca_name, serial, RevocationReason.CERTIFICATEHOLD, ACTOR)
+        return store(ca_name, certificate, actor)
+
+    monkeypatch.setattr(type(replacing.services.signing), "store_signed", lambda _self, *given: held_first(*given))
+    with pytest.raises(WrongStatus):
+        sign(replacing, 1)
+    assert reasons(replacing)[first] is RevocationReason.NOTREVOKED
 
 
 def test_without_it_both_are_good(make_installation):

@@ -60,6 +60,9 @@ def test_by_a_part_of_the_subject_taken_as_it_is(world):
     assert found(world, subject="o=PLANT") == ["odd"]
     assert found(world, subject="100%_O") == ["odd"]
     assert found(world, subject="100__o") == []
+    world.add("jose", subject_dn="CN=JOSÉ")
+    world.sign("jose", "dojot", one_line(csr("jose", signing_key=key(9))))
+    assert found(world, subject="cn=JOSÉ") == ["jose"]
 
 
 def test_by_end_entity_and_ca(world):

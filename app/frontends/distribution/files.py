@@ -17,6 +17,7 @@ does.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from app.http_frontend import HttpRefusal, conditional, services
 from app.operations.list_contents import BACKDATED
 from app.pki.certificate_authority import CertificateAuthority
 from app.pki.distribution_points import ALL, POINT, SEPARATOR, ListKind, ListScope
-from app.store.revocation_lists import StoredList
+from app.store.revocation_lists import ListDates, StoredList
 
 blueprint: Final = Blueprint("distribution", __name__)
 _CERTIFICATES_ARE_FRESH: Final = timedelta(days=1)
@@ -44,9 +45,10 @@ _PARTITION: Final = re.compile("0|[1-9][0-9]{0,3}", re.ASCII)
 
 @dataclass(frozen=True)
 class _File:
-    """What is sent. ``changed`` and ``fresh_until`` are for caches."""
+    """What is sent, made only for who does not have it. ``tag``, ``changed`` and ``fresh_until`` are for caches."""
 
-    content: bytes
+    content: Callable[[], bytes]
+    tag: str
     mimetype: str
     changed: datetime
     fresh_until: datetime
@@ -68,11 +70,14 @@ def get_file(file: str) -> Response:
 
 
 def _answer(made: _File) -> Response:
-    response = Response(made.content, mimetype=made.mimetype)
+    response = Response(mimetype=made.mimetype)
+    response.set_etag(made.tag)
     response.last_modified = made.changed
     seconds = int((made.fresh_until - services().revocation.now()).total_seconds())
     response.headers["Cache-Control"] = f"public, max-age={max(seconds, 0)}, must-revalidate"
-    return conditional(response)
+    if conditional(response).status_code == HTTPStatus.OK:
+        response.set_data(made.content())
+    return response
 
 
 def _certificate(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
@@ -86,22 +91,30 @@ def _chain(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
 
 
 def _list(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
-    stored = _latest(authority, which)
-    return _of_lists(stored.crl, "application/pkix-crl", [stored])
+    scope, kind = _scope(authority, which)
+    lists = services().revocation_lists
+    dates = lists.dates(authority, scope, kind)
+    return _of_lists(lambda: lists.latest(authority, scope, kind).crl, "application/pkix-crl", [dates])
 
 
 def _list_pem(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
-    stored = _latest(authority, which)
-    return _of_lists(_crl_pem(stored), "application/x-pem-file", [stored])
+    scope, kind = _scope(authority, which)
+    lists = services().revocation_lists
+    dates = lists.dates(authority, scope, kind)
+    return _of_lists(lambda: _crl_pem(lists.latest(authority, scope, kind)), "application/x-pem-file", [dates])
 
 
 def _bundle(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
     """Return the chain and the list of each CA in it: OpenSSL's ``-CAfile`` with ``-crl_check_all``."""
     _check_whole(which)
     chain = [ca for certificate in authority.chain for ca in services().authorities if ca.certificate == certificate]
-    lists = [services().revocation_lists.latest(ca) for ca in chain]
-    content = _pem(authority.chain) + b"".join(_crl_pem(stored) for stored in lists)
-    return _of_lists(content, "application/x-pem-file", lists)
+    lists = services().revocation_lists
+    dates = [lists.dates(ca) for ca in chain]
+
+    def content() -> bytes:
+        return _pem(authority.chain) + b"".join(_crl_pem(lists.latest(ca)) for ca in chain)
+
+    return _of_lists(content, "application/x-pem-file", dates)
 
 
 def _check_whole(which: tuple[str, ...]) -> None:
@@ -109,8 +122,8 @@ def _check_whole(which: tuple[str, ...]) -> None:
         raise _no_such_file()
 
 
-def _latest(authority: CertificateAuthority, which: tuple[str, ...]) -> StoredList:
-    """Return the list that is named by what stands behind the CA's name: nothing, a partition, ``delta``, or both."""
+def _scope(authority: CertificateAuthority, which: tuple[str, ...]) -> tuple[ListScope, ListKind]:
+    """Return which list is named by what stands behind the CA's name: nothing, a partition, ``delta``, or both."""
     kind = ListKind.DELTA if which[-1:] == (ListKind.DELTA,) else ListKind.COMPLETE
     partitions = which[:-1] if kind is ListKind.DELTA else which
     if not partitions:
@@ -119,7 +132,7 @@ def _latest(authority: CertificateAuthority, which: tuple[str, ...]) -> StoredLi
         scope = ListScope(at_point=True, partition=int(partitions[0]))
     else:
         raise _no_such_file()
-    return services().revocation_lists.latest(authority, scope, kind)
+    return scope, kind
 
 
 _FILES: Final[dict[str, Callable[[CertificateAuthority, tuple[str, ...]], _File]]] = {
@@ -137,15 +150,17 @@ def _no_such_file() -> HttpRefusal:
 
 
 def _of_certificates(content: bytes, mimetype: str, authority: CertificateAuthority) -> _File:
-    now = services().revocation.now()
-    return _File(content, mimetype, authority.certificate.not_valid_before_utc, now + _CERTIFICATES_ARE_FRESH)
+    fresh_until = services().revocation.now() + _CERTIFICATES_ARE_FRESH
+    changed = authority.certificate.not_valid_before_utc
+    return _File(lambda: content, hashlib.sha256(content).hexdigest(), mimetype, changed, fresh_until)
 
 
-def _of_lists(content: bytes, mimetype: str, lists: list[StoredList]) -> _File:
+def _of_lists(content: Callable[[], bytes], mimetype: str, lists: list[ListDates]) -> _File:
     fresh_until = services().revocation.now() + _LISTS_ARE_FRESH
-    # The number is at least the time and no two lists share one, so this tells apart two lists of one second.
-    changed = datetime.fromtimestamp(max(stored.number for stored in lists), UTC) - BACKDATED
-    return _File(content, mimetype, changed, fresh_until)
+    # The number is at least the time and no two lists of a name share one: it tells apart two lists of one second.
+    changed = datetime.fromtimestamp(max(dates.number for dates in lists), UTC) - BACKDATED
+    tag = hashlib.sha256(repr([mimetype, lists]).encode()).hexdigest()
+    return _File(content, tag, mimetype, changed, fresh_until)
 
 
 def _pem(certificates: tuple[x509.Certificate, ...]) -> bytes:

@@ -64,7 +64,8 @@ def get_certificate(issuer: str, serial: str) -> Response:
     stored = services().revocation.find(issuer, serial)
     if stored is None or stored.certificate is None:
         raise HttpRefusal("no certificates found", HTTPStatus.NOT_FOUND)
-    return jsonify(certificate=_rendered(stored.certificate))
+    rendered = _rendered(stored.certificate)
+    return jsonify(certificate={**rendered, "return": rendered})  # later clients read it there
 
 
 @blueprint.delete("/ca/<issuer>/certificate/<serial>")

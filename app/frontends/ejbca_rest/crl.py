@@ -39,7 +39,10 @@ def get_crl(name: str) -> Response:
     kind = ListKind.DELTA if request.args.get("delta") in _TRUE else ListKind.COMPLETE
     lists = services().revocation_lists
     if request.args.get("update") in _TRUE:
-        lists.issue(authority, actor(), unless_younger_than=None if _is_admin() else _ANYONE_MAY_UPDATE_EVERY)
+        if _is_admin():
+            lists.issue(authority, actor())
+        else:
+            lists.issue_if_older(authority, actor(), _ANYONE_MAY_UPDATE_EVERY)
     try:
         stored = lists.latest(authority, kind=kind)
     except NoSuchList as refusal:  # nothing of EJBCA's to pass on: EJBCA-REST answered 500

@@ -84,8 +84,14 @@ class Certificate(Answer):
     certificateData = _text("Base64 of DER on one line.")  # noqa: N815
 
 
+class CertificateForAll(Certificate):
+    """The same, and once more where later clients read it."""
+
+    later = fields.Nested(Certificate, required=True, data_key="return")
+
+
 class OneCertificate(Answer):
-    certificate = fields.Nested(Certificate, required=True)
+    certificate = fields.Nested(CertificateForAll, required=True)
 
 
 class Certificates(Answer):

@@ -1,0 +1,47 @@
+"""What the CA does when nobody asks: one thread a process that looks for what is due."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.errors import Refusal
+
+if TYPE_CHECKING:
+    from app.operations.actor import Actor
+
+_log = logging.getLogger("midca")
+_TICK: Final = 1.0  # seconds between two looks; what was revoked in between goes into one list
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """The chores, by what they make; each finds out itself whether something is due, and whether it is its turn."""
+
+    chores: Mapping[str, Callable[[Actor], int]]
+
+    def do_due(self, actor: Actor) -> None:
+        """Do what is due; a chore that fails is logged, keeps no other from its turn, and is tried again next time."""
+        for made, chore in self.chores.items():
+            try:
+                chore(actor)
+            except Refusal as refusal:
+                _log.error("no %s could be issued: %s", made, refusal)
+            except Exception:  # noqa: BLE001 -- the thread must live; the traceback is logged
+                _log.exception("no %s could be issued", made)
+
+    def start(self, actor: Actor) -> threading.Thread:
+        """Start a thread that does what is due for as long as the process lives."""
+
+        def loop() -> None:
+            while True:
+                self.do_due(actor)
+                ticker.wait(_TICK)
+
+        ticker = threading.Event()
+        thread = threading.Thread(target=loop, name="upkeep", daemon=True)
+        thread.start()
+        return thread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,13 +11,16 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
+from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.hierarchy_file import load_hierarchy
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import exclusive, make_directory, write_once
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
+from app.operations.audit_verification import AuditVerification
+from app.operations.checkpoints import Checkpoints
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
@@ -29,15 +33,18 @@ from app.operations.recorded_signing import RecordedSigning
 from app.operations.revocation import Revocation
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
+from app.operations.upkeep import Upkeep
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificates import CertificateStore
+from app.store.checkpoints import CheckpointStore
 from app.store.database import Database, check_readable
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.schema import migrate
 
+_log = logging.getLogger("midca")
 Key = CertificateIssuerPrivateKeyTypes
 
 
@@ -125,6 +132,7 @@ def _open(
             now,
             settings.data / ".crl.lock",
         )
+        checkpoints = _checkpoints(settings, database, audit, files.passphrase, now)
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         services = Services(
             authorities=authorities,
@@ -147,6 +155,9 @@ def _open(
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
+            checkpoints=checkpoints,
+            audit_verification=AuditVerification(checkpoints),
+            upkeep=Upkeep({"CRL": lists.issue_due, "checkpoint of the audit log": checkpoints.checkpoint_due}),
             database=database,
             default_password=settings.default_password,
             trusted_networks=settings.trusted_networks,
@@ -156,6 +167,8 @@ def _open(
             settled = signing.settle_all(authorities)
             lists.issue_due(SYSTEM)
         token_written = create and _write_admin_token(settings, tokens)
+        if create:
+            _begin_checkpoints(checkpoints)
         on_failure.pop_all()
     return Opened(services, tuple(created), token_written, settled)
 
@@ -177,6 +190,31 @@ def _database(settings: Settings, *, create: bool) -> Database:
         database.close()
         raise
     return database
+
+
+def _checkpoints(
+    settings: Settings, database: Database, audit: AuditLog, passphrase: bytes, now: Callable[[], datetime]
+) -> Checkpoints:
+    store = CheckpointStore(database)
+    return Checkpoints(
+        database,
+        audit,
+        store,
+        CheckpointFile(settings.audit_checkpoints),
+        checkpoint_signer(settings.audit_key, passphrase, create=store.newest() is None),
+        now,
+        settings.audit_checkpoint_interval,
+        settings.data / ".audit.lock",
+    )
+
+
+def _begin_checkpoints(checkpoints: Checkpoints) -> None:
+    """Say loudly when the audit log is not what was signed; it is no reason to leave devices without a CA."""
+    try:
+        checkpoints.check_saved()
+        checkpoints.checkpoint_due(SYSTEM)
+    except Unavailable as problem:
+        _log.error("AUDIT LOG: %s", problem)
 
 
 def _check_remembered(settings: Settings, certificates: CertificateStore) -> None:

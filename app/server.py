@@ -78,10 +78,10 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         _log.info("serving on http://%s:%s", self._settings.host, self._settings.port)
 
     def _worker_started(self, _worker: object) -> None:
-        """Finish what a worker that was killed has left; this one may be in its place. Keep revocation lists fresh."""
+        """Finish what a worker that was killed has left; this one may be in its place. Begin the upkeep."""
         # Who holds the writers' queue gives up the interpreter at every statement, and should get it back soon.
         sys.setswitchinterval(0.0005)
-        self._services.revocation_lists.keep_issuing(SYSTEM)
+        self._services.upkeep.start(SYSTEM)
         try:
             settled = self._services.signing.settle_all(self._services.authorities)
         except Refusal as refusal:  # a busy database must not keep the worker from serving

@@ -54,6 +54,10 @@ DESCRIPTIONS: Final = {
     "MIDCA_PUBLIC_URL": "Where the world reaches this server, such as `http://ca.example.org:5583`; new certificates "
     "then say where their CRL, their issuer and the OCSP responder are. Several, separated by commas: new certificates "
     "name the first, CRLs answer to all; keep an old one while certificates name it. Default: none.",
+    "MIDCA_AUDIT_CHECKPOINTS": "File the signed checkpoints of the audit log are appended to; best on another disk or "
+    "machine. Default `$MIDCA_DATA/audit.checkpoints`.",
+    "MIDCA_AUDIT_CHECKPOINT_MINUTES": "Minutes an audit entry may wait for its checkpoint; there is one after 1000 "
+    "entries in any case. Default `10`.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
 }
@@ -79,6 +83,8 @@ class Settings:
     crl_validity: timedelta
     delta_crl_validity: timedelta | None
     public_urls: tuple[str, ...]
+    audit_checkpoints: Path
+    audit_checkpoint_interval: timedelta
     key_passphrase: SecretSource
     pepper: SecretSource
 
@@ -109,6 +115,10 @@ class Settings:
             crl_validity=timedelta(hours=_number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
             delta_crl_validity=timedelta(hours=_number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
             public_urls=_urls(environment),
+            audit_checkpoints=Path(environment.get("MIDCA_AUDIT_CHECKPOINTS", data / "audit.checkpoints")).absolute(),
+            audit_checkpoint_interval=timedelta(
+                minutes=_number(environment, "MIDCA_AUDIT_CHECKPOINT_MINUTES", 10, 1, 1440)
+            ),
             key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
             pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
         )
@@ -122,6 +132,11 @@ class Settings:
     def authority_files(self) -> Path:
         """The directory of CA certificates and keys."""
         return self.data / "ca"
+
+    @property
+    def audit_key(self) -> Path:
+        """The key that signs checkpoints of the audit log."""
+        return self.data / "secrets" / "audit-key.pem"
 
     @property
     def admin_token(self) -> Path:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import NoSuchList, Refusal, Unavailable
+from app.errors import NoSuchList, Unavailable
 from app.files.protected import exclusive, exclusive_if_free
 from app.operations.list_contents import BACKDATED, ListContents
 from app.pki.certificate_authority import CertificateAuthority
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
     from app.store.certificates import CertificateStore
     from app.store.revocation_lists import RevocationListStore, StoredList
 
-_log = logging.getLogger("midca")
 _List = TypeVar("_List", bound="ListDates")
-_TICK: Final = 1.0  # seconds between two looks; what was revoked in between goes into one list
 
 
 @dataclass(frozen=True)
@@ -99,24 +95,6 @@ class RevocationLists:
                     self._issue(authority, kinds, actor)
                     issued += 1
         return issued
-
-    def keep_issuing(self, actor: Actor) -> threading.Thread:
-        """Start a thread that issues what is due for as long as the process lives."""
-
-        def loop() -> None:
-            while True:
-                try:
-                    self.issue_due(actor)
-                except Refusal as refusal:
-                    _log.error("no CRL could be issued: %s", refusal)
-                except Exception:  # noqa: BLE001 -- the thread must live; the traceback is logged
-                    _log.exception("no CRL could be issued")
-                ticker.wait(_TICK)
-
-        ticker = threading.Event()
-        thread = threading.Thread(target=loop, name="crl", daemon=True)
-        thread.start()
-        return thread
 
     @property
     def _kinds(self) -> tuple[ListKind, ...]:

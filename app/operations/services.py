@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
+    from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
+    from app.operations.checkpoints import Checkpoints
     from app.operations.end_entities import EndEntities
     from app.operations.issuance import Issuance
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
     from app.operations.revocation_lists import RevocationLists
+    from app.operations.upkeep import Upkeep
     from app.store.certificates import CertificateStore
     from app.store.database import Database
 
@@ -35,6 +38,9 @@ class Services:
     signing: RecordedSigning
     revocation: Revocation
     revocation_lists: RevocationLists
+    checkpoints: Checkpoints
+    audit_verification: AuditVerification
+    upkeep: Upkeep
     database: Database
     default_password: str | None = field(repr=False)
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()

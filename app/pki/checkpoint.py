@@ -22,7 +22,7 @@ _ED25519: Final = b"\x01"  # the signature type of signed-note
 _DASH: Final = "\N{EM DASH}"
 _BASE64: Final = "[A-Za-z0-9+/]+={0,2}"
 _NOTE: Final = re.compile(
-    rf"(?P<text>(?P<origin>\S+)\n(?P<size>0|[1-9][0-9]{{0,18}})\n(?P<root>{_BASE64})\n)\n(?P<signatures>(?:{_DASH} \S+ {_BASE64}\n)+)"
+    rf"(?P<origin>\S+)\n(?P<size>0|[1-9][0-9]{{0,18}})\n(?P<root>{_BASE64})\n\n(?:{_DASH} \S+ {_BASE64}\n)+"
 )
 _SIGNATURE: Final = re.compile(rf"{_DASH} (?P<name>\S+) (?P<value>{_BASE64})\n")
 

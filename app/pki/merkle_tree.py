@@ -1,8 +1,8 @@
 """The Merkle tree of RFC 6962 section 2.1 over the entries of a log, with SHA-256.
 
-A tree is never held whole: :class:`MerkleTree` keeps the roots of its complete subtrees, at most one for each bit of its
-size, and a proof is named by the stretches of leaves whose roots it is made of. So a log of any length is read once,
-front to back.
+A tree is never held whole: :class:`MerkleTree` keeps the roots of its complete subtrees, at most one for each bit of
+its size, and a proof is named by the stretches of leaves whose roots it is made of. So a log of any length is read
+once, front to back.
 """
 
 from __future__ import annotations

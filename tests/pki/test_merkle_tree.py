@@ -20,7 +20,7 @@ from app.pki.merkle_tree import (
 VECTORS = json.loads(Path(__file__).with_name("rfc6962_proofs.json").read_text())
 LEAVES = [bytes.fromhex(text) for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657")]
 LEAVES.append(bytes.fromhex("606162636465666768696a6b6c6d6e6f"))
-# The roots of the first 1 to 8 of these leaves: certificate-transparency-go, trillian and transparency-dev use them all.
+# The roots of the first 1 to 8 of these leaves, as certificate-transparency-go and transparency-dev/merkle test them.
 ROOTS = [
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",

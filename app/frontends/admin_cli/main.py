@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.frontends.admin_cli.audit import audit
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import program, refusals_fail
@@ -46,5 +47,5 @@ def serve(host: str | None, port: int | None) -> None:
     program().serve(host, port)
 
 
-for _subject in (ca, entity, sign, cert, crl, token):
+for _subject in (ca, entity, sign, cert, crl, token, audit):
     cli.add_command(_subject)

@@ -64,8 +64,7 @@ class AuditVerification:
     def _read(self, walk: AuditWalk, rows: Reconciliation) -> None:
         """Read on to the end of the log."""
         for page in self.checkpoints.log.pages(after=walk.seq):
-            for row in page:
-                rows.read(walk.read(row))
+            rows.read(walk.read(page))
 
     def _heads(self, files: Sequence[Path], exports: Sequence[Path], findings: Findings) -> list[Checkpoint]:
         """Return every checkpoint that is signed as it should be, each once."""
@@ -94,7 +93,7 @@ class AuditVerification:
         if not signed:
             findings.add(
                 FindingKind.CHECKPOINT,
-                f"A checkpoint of {checkpoint.size} entries, by {checkpoint.origin[:60]}, is not signed by this log's key.",
+                f"One of {checkpoint.size} entries is not signed by this log's key ({checkpoint.origin[:50]}).",
             )
         return signed
 
@@ -105,7 +104,7 @@ class AuditVerification:
         if begin is None:
             return
         number = _number(begin, export)
-        ours = (row["entry"] for page in self.checkpoints.log.pages(after=number - 1) for row in page)
+        ours = (entry for page in self.checkpoints.log.pages(after=number - 1) for _, _, entry, _ in page)
         for seq, their in enumerate(chain([begin], theirs), start=number):
             our = next(ours, None)
             if our is None:

@@ -110,11 +110,11 @@ class Checkpoints:
         chain = last["chain_sha256"] if last else ""
         compared = saved is None or _compared(saved, tree)
         for page in self.log.pages(after=tree.size):
-            for row in page:
-                chain = chained(chain, row["entry"])
-                if row["seq"] != tree.size + 1 or row["chain_sha256"] != chain:
-                    raise Unavailable(f"The audit log was changed at entry {row['seq']}: run midca audit verify.")
-                tree.append(leaf_hash(row["entry"].encode()))
+            for seq, _, entry, recorded in page:
+                chain = chained(chain, entry)
+                if seq != tree.size + 1 or chain != recorded:
+                    raise Unavailable(f"The audit log was changed at entry {seq}: run midca audit verify.")
+                tree.append(leaf_hash(entry.encode()))
                 compared = compared or (saved is not None and _compared(saved, tree))
         if saved is not None and not compared:
             _compare(saved, tree)

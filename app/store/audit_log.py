@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from app.store.database import Database, Row
 
+LogRow = tuple[int, str, str, str]
+"""A row of the log: seq, time, canonical entry, chain value."""
+
 _PAGE: Final = 5000
 _COLUMNS: Final = "seq, at, entry, chain_sha256"
 
@@ -91,29 +94,29 @@ class AuditLog:
 
     def entries(self) -> list[dict[str, Any]]:
         """Return all entries in order."""
-        return [json.loads(row["entry"]) for page in self.pages() for row in page]
+        return [json.loads(entry) for page in self.pages() for _, _, entry, _ in page]
 
     def find(self, seq: int) -> Row | None:
         """Return the row of one entry."""
         return self._database.row(f"SELECT {_COLUMNS} FROM audit_log WHERE seq = :seq", seq=seq)  # noqa: S608 -- a constant # nosec B608
 
-    def pages(self, after: int = 0) -> Iterator[list[Row]]:
+    def pages(self, after: int = 0) -> Iterator[list[LogRow]]:
         """Yield the rows behind entry ``after`` in order, so many at a time that no writer waits long."""
-        while page := self._database.rows(
+        while page := self._database.tuples(
             f"SELECT {_COLUMNS} FROM audit_log WHERE seq > :after ORDER BY seq LIMIT :page",  # noqa: S608 -- a constant # nosec B608
             after=after,
             page=_PAGE,
         ):
             yield page
-            after = page[-1]["seq"]
+            after = page[-1][0]
 
     def leaves(self, stretch: range) -> Iterator[bytes]:
         """Yield the leaf hashes of a stretch of the tree."""
         for page in self.pages(after=stretch.start):
-            for row in page:
-                if row["seq"] > stretch.stop:
+            for seq, _, entry, _ in page:
+                if seq > stretch.stop:
                     return
-                yield leaf_hash(row["entry"].encode())
+                yield leaf_hash(entry.encode())
 
     def search(
         self, limit: int, *, since: datetime | None = None, action: str | None = None, name: str | None = None

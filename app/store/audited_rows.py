@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from app.store.database import Database, Row
+    from app.store.database import Database
 
 _PAGE: Final = 5000
-_CERTIFICATE: Final = "serial, ca_name, username, tbs_sha256, state, revocation_reason, certificate"
+_CERTIFICATE: Final = "serial, ca_name, username, tbs_sha256, state, revocation_reason"
 _LIST: Final = "ca_name, scope, kind, number, tbs_sha256, state"
 
 
@@ -41,30 +40,25 @@ class AuditedRows:
         """Take the database to read."""
         self._database = database
 
-    def certificates(self) -> Iterator[tuple[str, CertificateRecord, bytes | None]]:
-        """Yield serial, record and DER of every certificate."""
+    def certificates(self) -> Iterator[tuple[str, CertificateRecord, str | None]]:
+        """Yield serial, record and body (base64 of DER) of every certificate."""
         after = ("", "")
-        while page := self._database.rows(
-            f"SELECT {_CERTIFICATE} FROM certificates "  # noqa: S608 -- a constant # nosec B608
+        while page := self._database.tuples(
+            f"SELECT {_CERTIFICATE}, certificate FROM certificates "  # noqa: S608 -- a constant # nosec B608
             "WHERE (ca_name, serial) > (:ca, :serial) ORDER BY ca_name, serial LIMIT :page",
             ca=after[0],
             serial=after[1],
             page=_PAGE,
         ):
-            yield from map(_certificate, page)
-            after = (page[-1]["ca_name"], page[-1]["serial"])
+            for serial, *record, body in page:
+                yield serial, CertificateRecord._make(record), body
+            after = (page[-1][1], page[-1][0])
 
     def certificates_of(self, serials: Sequence[str]) -> dict[str, CertificateRecord]:
         """Return the records of some serials."""
-        found = {}
-        for wanted in serials:
-            for row in self._database.rows(
-                f"SELECT {_CERTIFICATE} FROM certificates WHERE serial = :serial",  # noqa: S608 -- a constant # nosec B608
-                serial=wanted,
-            ):
-                serial, record, _ = _certificate(row)
-                found[serial] = record
-        return found
+        sql = f"SELECT {_CERTIFICATE} FROM certificates WHERE serial = :serial"  # noqa: S608 -- a constant # nosec B608
+        rows = [row for serial in serials for row in self._database.tuples(sql, serial=serial)]
+        return {serial: CertificateRecord._make(record) for serial, *record in rows}
 
     def lists(self) -> Iterator[tuple[str, ListRecord, bool]]:
         """Yield the hash of the to-be-signed bytes, the record, and whether it was issued, of every revocation list."""
@@ -76,10 +70,3 @@ class AuditedRows:
         """Yield the name of every access token, and whether it was revoked."""
         for row in self._database.rows("SELECT name, revoked_at FROM access_tokens"):
             yield row["name"], row["revoked_at"] is not None
-
-
-def _certificate(row: Row) -> tuple[str, CertificateRecord, bytes | None]:
-    record = CertificateRecord(
-        row["ca_name"], row["username"], row["tbs_sha256"], row["state"], row["revocation_reason"]
-    )
-    return row["serial"], record, base64.b64decode(row["certificate"]) if row["certificate"] else None

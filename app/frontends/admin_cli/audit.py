@@ -74,9 +74,9 @@ def export(file: Path | None, first: int) -> None:
     except Unavailable as problem:  # a log that contradicts its checkpoints is evidence, and is handed out as it is
         click.echo(f"midca: WARNING: {problem}", err=True)
     try:
-        with click.open_file(str(file or "-"), "x" if file else "w", encoding="ascii") as output:
+        with click.open_file(str(file or "-"), "x" if file else "w", encoding="utf-8") as output:
             for page in checkpoints.log.pages(after=first - 1):
-                output.writelines(f"{row['entry']}\n" for row in page)
+                output.writelines(f"{entry}\n" for _, _, entry, _ in page)
             head = checkpoints.store.newest()
             output.write(head.note if head else "")
     except OSError as error:

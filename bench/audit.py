@@ -97,10 +97,10 @@ def _fill(installation: Installation, certificate: x509.Certificate, count: int)
                 names, values = ", ".join(row), ", ".join("?" * len(row))
                 connection.execute(f"INSERT INTO certificates ({names}) VALUES ({values})", tuple(row.values()))  # noqa: S608 -- the names of _certificates
                 for entry in entries:
-                    seq += 1
-                    text = entry.canonical(seq, row["created_at"])
+                    seq, at = seq + 1, row["created_at"]
+                    text = entry.canonical(seq, at)
                     chain = chained(chain, text)
-                    connection.execute("INSERT INTO audit_log VALUES (?, ?, ?, ?)", (seq, row["created_at"], text, chain))
+                    connection.execute("INSERT INTO audit_log VALUES (?, ?, ?, ?)", (seq, at, text, chain))
     finally:
         connection.close()
 

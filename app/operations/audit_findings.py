@@ -33,6 +33,8 @@ class FindingKind(StrEnum):
     """The log tells of something that is on record no more."""
     ROW_UNLIKE_ENTRY = "row unlike entry"
     """Both tell of it, and differ."""
+    LIST = "list"
+    """The newest revocation list of a CA does not say what is on record."""
 
 
 @dataclass(frozen=True)

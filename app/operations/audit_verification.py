@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from app.errors import InvalidInput
 from app.files.checkpoint_files import CheckpointFile
 from app.operations.audit_findings import FindingKind, Findings
+from app.operations.audit_lists import check_lists
 from app.operations.audit_reconciliation import Reconciliation
 from app.operations.audit_walk import AuditWalk
 from app.pki.checkpoint import read_checkpoints
@@ -46,8 +47,10 @@ class AuditVerification:
         findings = Findings()
         heads = self._heads(files, exports, findings)
         walk = AuditWalk(heads, findings)
-        rows = Reconciliation(AuditedRows(self.checkpoints.database), findings)
+        records = AuditedRows(self.checkpoints.database)
+        rows = Reconciliation(records, findings)
         self._read(walk, rows)
+        check_lists(records, findings)
         for export in exports:
             self._compare(export, findings)
         suspects = rows.suspects()

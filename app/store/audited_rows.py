@@ -33,6 +33,17 @@ class ListRecord(NamedTuple):
     number: int
 
 
+class NewestList(NamedTuple):
+    """A revocation list with its body (base64 of DER)."""
+
+    ca_name: str
+    number: int
+    revision: int
+    this_update: str
+    tbs_sha256: str
+    crl: str
+
+
 class AuditedRows:
     """Reads only. A certificate goes by its serial alone: serials are random, and older entries name no CA."""
 
@@ -65,6 +76,38 @@ class AuditedRows:
         for row in self._database.rows(f"SELECT {_LIST} FROM revocation_lists"):  # noqa: S608 -- a constant # nosec B608
             record = ListRecord(row["ca_name"], row["scope"], row["kind"], row["number"])
             yield row["tbs_sha256"], record, row["state"] == "issued"
+
+    def newest_lists(self) -> list[NewestList]:
+        """Return the newest list of each CA that covers all its certificates."""
+        return [
+            NewestList(*row)
+            for row in self._database.tuples(
+                "SELECT ca_name, number, revision, this_update, tbs_sha256, crl FROM revocation_lists "
+                "WHERE crl IS NOT NULL AND scope = 'all' AND kind = 'complete' ORDER BY ca_name"
+            )
+        ]
+
+    def revocations(self, ca_name: str, revision: int) -> Iterator[tuple[str, int, str]]:
+        """Yield serial, reason and end of what was revoked, held or released up to a revision, and never since."""
+        after = (0, "~")  # behind every serial
+        while page := self._database.tuples(
+            "SELECT serial, revocation_reason, not_after, revocation_revision FROM certificates WHERE ca_name = :ca "
+            "AND (revocation_revision, serial) > (:after, :serial) AND revocation_revision <= :revision "
+            "AND revocation_revision > 0 ORDER BY revocation_revision, serial LIMIT :page",
+            ca=ca_name,
+            revision=revision,
+            after=after[0],
+            serial=after[1],
+            page=_PAGE,
+        ):
+            for serial, reason, not_after, _ in page:
+                yield serial, reason, not_after
+            after = (page[-1][3], page[-1][0])
+
+    def was_changed_since(self, ca_name: str, serial: str, revision: int) -> bool:
+        """Return whether the certificate is there, and was revoked, held or released after that revision."""
+        sql = "SELECT 1 FROM certificates WHERE ca_name = :ca AND serial = :serial AND revocation_revision > :revision"
+        return bool(self._database.tuples(sql, ca=ca_name, serial=serial, revision=revision))
 
     def tokens(self) -> Iterator[tuple[str, bool]]:
         """Yield the name of every access token, and whether it was revoked."""

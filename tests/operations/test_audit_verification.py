@@ -178,9 +178,12 @@ def test_entry_that_was_added_behind_is_found_by_what_is_not_on_record(ca):
 
 ROWS = {
     "a certificate nobody issued": (
-        "INSERT INTO certificates SELECT ca_name, 'ABCD', state, certificate_type, username, subject_dn, tbs, 'other', "
-        "NULL, csr_sha256, 'k', certificate_profile, profile_sha256, not_before, not_after, created_at, revoked_at, "
-        "revocation_reason, crl_partition, supersedes, revocation_revision FROM certificates WHERE serial = '{}'",
+        (
+            "INSERT INTO certificates SELECT ca_name, 'ABCD', state, certificate_type, username, subject_dn, tbs, "
+            "'other', NULL, csr_sha256, 'k', certificate_profile, profile_sha256, not_before, not_after, created_at, "
+            "revoked_at, revocation_reason, crl_partition, supersedes, revocation_revision FROM certificates "
+            "WHERE serial = '{}'"
+        ),
         "row without entry",
     ),
     "a certificate that is gone": ("DELETE FROM certificates WHERE serial = '{}'", "entry without row"),
@@ -191,8 +194,10 @@ ROWS = {
     "another hash": ("UPDATE certificates SET tbs_sha256 = 'x' WHERE serial = '{}'", "row unlike entry"),
     "another state": ("UPDATE certificates SET state = 'pending' WHERE serial = '{}'", "row unlike entry"),
     "other bytes": (
-        "UPDATE certificates SET certificate = (SELECT certificate FROM certificates WHERE username = 'IOTmidCA') "
-        "WHERE serial = '{}'",
+        (
+            "UPDATE certificates SET certificate = (SELECT certificate FROM certificates WHERE username = 'IOTmidCA') "
+            "WHERE serial = '{}'"
+        ),
         "row unlike entry",
     ),
     "bytes that are no certificate": (
@@ -205,8 +210,10 @@ ROWS = {
     ),
     "another reason": ("UPDATE certificates SET revocation_reason = 4 WHERE serial = '{}'", "row unlike entry"),
     "a list nobody issued": (
-        "INSERT INTO revocation_lists SELECT ca_name, scope, kind, number + 1, state, revision, 'x', NULL, this_update, "
-        "next_update FROM revocation_lists LIMIT 1",
+        (
+            "INSERT INTO revocation_lists SELECT ca_name, scope, kind, number + 1, state, revision, 'x', NULL, "
+            "this_update, next_update FROM revocation_lists LIMIT 1"
+        ),
         "row without entry",
     ),
     "a list that is gone": ("DELETE FROM revocation_lists WHERE ca_name = 'IOTrootCA'", "entry without row"),
@@ -227,6 +234,49 @@ def test_row_and_log_that_differ_are_found(ca, statement, kind):
 
     assert kind in kinds(ca)
     ca.oracle.file.write_text("")  # some of these take a signed certificate off the record: that is the point
+
+
+LISTS = {
+    "other bytes": (
+        "UPDATE revocation_lists SET crl = (SELECT crl FROM revocation_lists WHERE ca_name = 'IOTrootCA' AND crl IS "
+        "NOT NULL) WHERE ca_name = 'IOTmidCA' AND crl IS NOT NULL"
+    ),
+    "bytes that are no list": "UPDATE revocation_lists SET crl = 'AAAA' WHERE ca_name = 'IOTmidCA' AND crl IS NOT NULL",
+    "a revocation that was taken back": "UPDATE certificates SET revocation_reason = -1 WHERE serial = '{}'",
+    "one that is as if never revoked": (
+        "UPDATE certificates SET revocation_reason = -1, revocation_revision = 0 WHERE serial = '{}'"
+    ),
+    "one that is gone": "DELETE FROM certificates WHERE serial = '{}'",
+}
+
+
+@pytest.mark.parametrize("statement", LISTS.values(), ids=LISTS)
+def test_list_that_does_not_say_what_is_on_record_is_found(ca, statement):
+    ca.sql(statement.format(ca.serials[0]))
+
+    assert "list" in kinds(ca)
+    ca.oracle.file.write_text("")
+
+
+def test_revocation_that_is_missing_on_the_list_is_found(ca):
+    ca.sql("UPDATE certificates SET revocation_reason = 1, revocation_revision = 1 WHERE serial = ?", ca.serials[3])
+
+    assert "list" in kinds(ca)
+
+
+def test_revocation_that_is_not_on_a_list_yet_is_no_finding(ca):
+    ca.services.revocation.change("IOTmidCA", ca.serials[3], RevocationReason.KEYCOMPROMISE, ACTOR)
+    ca.services.end_entities.revoke("device4", RevocationReason.CESSATIONOFOPERATION, ACTOR)
+
+    assert kinds(ca) == set()
+
+
+def test_certificate_that_ended_and_left_the_list_is_no_finding(ca):
+    ca.clock.advance(days=800)
+    for _ in range(2):
+        ca.services.revocation_lists.issue(ca.services.authorities.named("IOTmidCA"), ACTOR)
+
+    assert kinds(ca) == set()
 
 
 def test_certificate_that_was_revoked_by_hand_is_found(ca):

@@ -153,7 +153,7 @@ def test_file_that_cannot_be_written_is_told_and_tried_again_a_minute_later(inst
     installation.add()
     installation.clock.advance(minutes=10)
 
-    with pytest.raises(Unavailable, match="audit.checkpoints cannot be"):
+    with pytest.raises(Unavailable, match=r"audit\.checkpoints cannot be"):
         checkpoints.checkpoint_due(SYSTEM)
     assert checkpoints.checkpoint_due(SYSTEM) == 0  # not every second
     path.rmdir()

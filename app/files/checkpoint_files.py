@@ -51,14 +51,14 @@ def checkpoint_signer(path: Path, passphrase: bytes, *, create: bool) -> NoteSig
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """Signed notes, one behind the other, an empty line between them. It holds no secret, so others may read it."""
+    """Signed notes, one behind the other, an empty line between them. It holds no secret and may be opened to others."""
 
     path: Path
 
     def append(self, checkpoint: Checkpoint) -> None:
         """Add a checkpoint; it is on disk when this returns."""
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(descriptor, f"{checkpoint.note}\n".encode())
                 os.fsync(descriptor)

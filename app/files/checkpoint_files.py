@@ -51,7 +51,7 @@ def checkpoint_signer(path: Path, passphrase: bytes, *, create: bool) -> NoteSig
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """Signed notes, one behind the other, an empty line between them. It holds no secret and may be opened to others."""
+    """Signed notes, one behind the other, an empty line between them. It holds no secret; others may be let in."""
 
     path: Path
 

@@ -10,7 +10,7 @@ from app.operations.audit_findings import FindingKind, Findings
 from app.pki.der import first_element
 from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action
-from app.store.audited_rows import CertificateRecord, ListRecord
+from app.store.audited_rows import CERTIFICATE_FIELDS, CertificateRecord, ListRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.store.audited_rows import AuditedRows
 
 _GOOD: Final = int(RevocationReason.NOTREVOKED)
-_NOBODY: Final = CertificateRecord("", "", "", "", _GOOD)
+_NOBODY: Final[CertificateRecord] = ("", "", "", "", _GOOD)
 
 
 class Reconciliation:
@@ -67,7 +67,7 @@ class Reconciliation:
                 same += 1
             else:
                 different.append(serial)
-            if body is not None and not _is_body_of(record, body):
+            if body is not None and not _is_body_of(record[2], body):
                 self._findings.add(
                     FindingKind.ROW_UNLIKE_ENTRY,
                     f"The bytes of the certificate {serial} are not those that were recorded before it was signed.",
@@ -84,11 +84,11 @@ class Reconciliation:
             row, told = on_record.get(serial), self._certificates.get(serial)
             if row is None and told is not None:
                 self._findings.add(
-                    FindingKind.ENTRY_WITHOUT_ROW, f"The certificate {serial} of {told.ca_name} is on record no more."
+                    FindingKind.ENTRY_WITHOUT_ROW, f"The certificate {serial} of {told[0]} is on record no more."
                 )
-            elif row is not None and (told is None or not told.tbs_sha256):
+            elif row is not None and (told is None or not told[2]):
                 self._findings.add(
-                    FindingKind.ROW_WITHOUT_ENTRY, f"No entry tells of the certificate {serial} of {row.username}."
+                    FindingKind.ROW_WITHOUT_ENTRY, f"No entry tells of the certificate {serial} of {row[1]}."
                 )
             elif row is not None and told is not None and row != told:
                 self._findings.add(FindingKind.ROW_UNLIKE_ENTRY, f"The certificate {serial} {_difference(row, told)}.")
@@ -99,7 +99,7 @@ class Reconciliation:
         self._settle_tokens()
 
     def _pending(self, entry: dict[str, Any]) -> None:
-        record = CertificateRecord(entry["ca"], entry["object"], entry["tbs_sha256"], "pending", _GOOD)
+        record = (entry["ca"], entry["object"], entry["tbs_sha256"], "pending", _GOOD)
         if entry["serial"] in self._certificates:
             self._findings.add(FindingKind.EDITED, f"Entry {entry['seq']} records {entry['serial']} a second time.")
         self._certificates[entry["serial"]] = record
@@ -109,14 +109,13 @@ class Reconciliation:
 
     def _orphan(self, entry: dict[str, Any]) -> None:
         self._leave_pending(entry, "orphan")
-        record = self._certificates[entry["serial"]]
-        if record.reason == _GOOD:
+        if self._certificates[entry["serial"]][4] == _GOOD:
             self._change(entry["serial"], RevocationReason.UNSPECIFIED)
 
     def _leave_pending(self, entry: dict[str, Any], state: str) -> None:
         serial = entry["serial"]
         before = self._certificates.get(serial, _NOBODY)
-        after = CertificateRecord(entry["ca"], entry["object"], entry["tbs_sha256"], state, before.reason)
+        after = (entry["ca"], entry["object"], entry["tbs_sha256"], state, before[4])
         if before[:4] != (*after[:3], "pending"):
             self._findings.add(
                 FindingKind.ENTRY_WITHOUT_ROW,
@@ -135,7 +134,7 @@ class Reconciliation:
             self._change(serial, RevocationReason[entry["reason"]])
 
     def _change(self, serial: str, reason: RevocationReason) -> None:
-        self._certificates[serial] = self._certificates.get(serial, _NOBODY)._replace(reason=int(reason))
+        self._certificates[serial] = (*self._certificates.get(serial, _NOBODY)[:4], int(reason))
 
     def _list_pending(self, entry: dict[str, Any]) -> None:
         self._lists[entry["tbs_sha256"]] = _list_record(entry)
@@ -184,19 +183,19 @@ def _list_record(entry: dict[str, Any]) -> ListRecord:
     return ListRecord(entry["ca"], entry.get("scope", "all"), entry.get("kind", "complete"), entry["number"])
 
 
-def _is_body_of(record: CertificateRecord, body: str) -> bool:
+def _is_body_of(tbs_sha256: str, body: str) -> bool:
     try:
         signed = first_element(base64.b64decode(body))
     except ValueError:
         return False
-    return hashlib.sha256(signed).hexdigest() == record.tbs_sha256
+    return hashlib.sha256(signed).hexdigest() == tbs_sha256
 
 
 def _difference(row: CertificateRecord, told: CertificateRecord) -> str:
     """Say in which columns a row differs."""
     pairs = [
         f"has the {name} {ours!r} on record and {theirs!r} in the log"
-        for name, ours, theirs in zip(row._fields, row, told, strict=True)
+        for name, ours, theirs in zip(CERTIFICATE_FIELDS, row, told, strict=True)
         if ours != theirs
     ]
     return " and ".join(pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,14 +12,17 @@ from functools import partial
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
+from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.hierarchy_file import load_hierarchy
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import exclusive, make_directory, write_once
 from app.files.responder_files import ResponderFiles
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
+from app.operations.audit_verification import AuditVerification
+from app.operations.checkpoints import Checkpoints
 from app.operations.drafts import Drafts
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
@@ -43,11 +47,14 @@ from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificate_holders import CertificateHolders
 from app.store.certificates import CertificateStore
+from app.store.checkpoints import CheckpointStore
 from app.store.database import Database, check_readable
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import RevocationListStore
+from app.store.revoked_certificates import RevokedCertificates
 from app.store.schema import migrate
 
+_log = logging.getLogger("midca")
 Key = CertificateIssuerPrivateKeyTypes
 
 
@@ -125,11 +132,11 @@ def _open(
         authorities = hierarchy.load()
 
         enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
-        list_store = RevocationListStore(database)
+        list_store, revoked = RevocationListStore(database), RevokedCertificates(database)
         lists = RevocationLists(
             list_store,
-            certificates,
-            ListContents(list_store, certificates, now, settings.crl_validity, settings.delta_crl_validity),
+            revoked,
+            ListContents(list_store, revoked, now, settings.crl_validity, settings.delta_crl_validity),
             ListSigning(database, list_store, audit, now),
             authorities,
             now,
@@ -143,6 +150,7 @@ def _open(
             new_serial,
             settings.data / ".ocsp.lock",
         )
+        checkpoints = _checkpoints(settings, database, audit, files.passphrase, now)
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         drafts = Drafts()
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
@@ -171,7 +179,15 @@ def _open(
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
-            upkeep=Upkeep({"CRL": lists.issue_due, "certificate of an OCSP responder": responders.renew_due}),
+            checkpoints=checkpoints,
+            audit_verification=AuditVerification(checkpoints),
+            upkeep=Upkeep(
+                {
+                    "CRL": lists.issue_due,
+                    "certificate of an OCSP responder": responders.renew_due,
+                    "checkpoint of the audit log": checkpoints.checkpoint_due,
+                }
+            ),
             database=database,
             default_password=settings.default_password,
             trusted_networks=settings.trusted_networks,
@@ -183,6 +199,8 @@ def _open(
             lists.issue_due(SYSTEM)
             responders.renew_due(SYSTEM)
         token_written = create and _write_admin_token(settings, tokens)
+        if create:
+            _begin_checkpoints(checkpoints)
         on_failure.pop_all()
     return Opened(services, tuple(created), token_written, settled)
 
@@ -204,6 +222,31 @@ def _database(settings: Settings, *, create: bool) -> Database:
         database.close()
         raise
     return database
+
+
+def _checkpoints(
+    settings: Settings, database: Database, audit: AuditLog, passphrase: bytes, now: Callable[[], datetime]
+) -> Checkpoints:
+    store = CheckpointStore(database)
+    return Checkpoints(
+        database,
+        audit,
+        store,
+        CheckpointFile(settings.audit_checkpoints),
+        checkpoint_signer(settings.audit_key, passphrase, create=store.newest() is None),
+        now,
+        settings.audit_checkpoint_interval,
+        settings.data / ".audit.lock",
+    )
+
+
+def _begin_checkpoints(checkpoints: Checkpoints) -> None:
+    """Say loudly when the audit log is not what was signed; it is no reason to leave devices without a CA."""
+    try:
+        checkpoints.check_saved()
+        checkpoints.checkpoint_due(SYSTEM)
+    except Unavailable as problem:
+        _log.error("AUDIT LOG: %s", problem)
 
 
 def _check_remembered(settings: Settings, certificates: CertificateStore) -> None:

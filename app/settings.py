@@ -62,6 +62,10 @@ DESCRIPTIONS: Final = {
     "name the first, CRLs answer to all; keep an old one while certificates name it. Default: none.",
     "MIDCA_OCSP_MAX_AGE": "Seconds an HTTP cache may keep an OCSP answer, and so miss a revocation; `0` forbids it. "
     "Default `30`.",
+    "MIDCA_AUDIT_CHECKPOINTS": "File the signed checkpoints of the audit log are appended to; best on another disk or "
+    "machine. Default `$MIDCA_DATA/audit.checkpoints`.",
+    "MIDCA_AUDIT_CHECKPOINT_MINUTES": "Minutes an audit entry may wait for its checkpoint; there is one after 1000 "
+    "entries in any case. Default `10`.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
 }
@@ -89,6 +93,8 @@ class Settings:
     delta_crl_validity: timedelta | None
     public_urls: tuple[str, ...]
     ocsp_max_age: timedelta
+    audit_checkpoints: Path
+    audit_checkpoint_interval: timedelta
     key_passphrase: SecretSource
     pepper: SecretSource
 
@@ -121,6 +127,10 @@ class Settings:
             delta_crl_validity=timedelta(hours=_number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
             public_urls=_urls(environment),
             ocsp_max_age=timedelta(seconds=_number(environment, "MIDCA_OCSP_MAX_AGE", 30, 0, 1800)),
+            audit_checkpoints=Path(environment.get("MIDCA_AUDIT_CHECKPOINTS", data / "audit.checkpoints")).absolute(),
+            audit_checkpoint_interval=timedelta(
+                minutes=_number(environment, "MIDCA_AUDIT_CHECKPOINT_MINUTES", 10, 1, 1440)
+            ),
             key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
             pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
         )
@@ -144,6 +154,11 @@ class Settings:
     def server_process(self) -> Path:
         """The file that a server writes its process id to."""
         return self.data / "server.pid"
+
+    @property
+    def audit_key(self) -> Path:
+        """The key that signs checkpoints of the audit log."""
+        return self.data / "secrets" / "audit-key.pem"
 
     @property
     def admin_token(self) -> Path:

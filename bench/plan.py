@@ -17,6 +17,7 @@ class Plan:
     raw_seconds: float
     already_revoked: int
     list_sizes: tuple[int, ...]
+    audit_entries: int
 
 
 CONNECTIONS: Final = (64, 8, 1)
@@ -26,6 +27,8 @@ REVOCATIONS_TARGET: Final = 200.0
 """A second, beside ``already_revoked``."""
 LISTED_TARGET: Final = 5.0
 """Seconds from a revocation to the list."""
+AUDIT_VERIFY_TARGET: Final = 10.0
+"""Seconds, for ``audit_entries`` of the full plan."""
 COLD_START_TARGET: Final = 2.0
 """Seconds."""
 WORKER_RSS_TARGET: Final = 60.0
@@ -39,7 +42,15 @@ DEFAULT: Final = Plan(
     raw_seconds=1.0,
     already_revoked=100_000,
     list_sizes=(100_000, 1_000_000),
+    audit_entries=1_000_000,
 )
 QUICK: Final = Plan(
-    rounds=2, devices=80, devices_alone=20, starts=3, raw_seconds=0.3, already_revoked=1000, list_sizes=(5000,)
+    rounds=2,
+    devices=80,
+    devices_alone=20,
+    starts=3,
+    raw_seconds=0.3,
+    already_revoked=1000,
+    list_sizes=(5000,),
+    audit_entries=3000,
 )

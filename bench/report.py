@@ -10,8 +10,16 @@ from typing import Any, Final
 
 from tabulate import tabulate
 
+from bench.audit import AuditResult
 from bench.machine import Machine
-from bench.plan import COLD_START_TARGET, LISTED_TARGET, REVOCATIONS_TARGET, WORKER_RSS_TARGET, Plan
+from bench.plan import (
+    AUDIT_VERIFY_TARGET,
+    COLD_START_TARGET,
+    LISTED_TARGET,
+    REVOCATIONS_TARGET,
+    WORKER_RSS_TARGET,
+    Plan,
+)
 from bench.results import KeyResult, Scenario
 from bench.revocation import RevocationResult
 
@@ -42,6 +50,7 @@ class Report:
     plan: Plan
     results: Sequence[KeyResult]
     revocation: RevocationResult
+    audit: AuditResult
 
     def as_json(self) -> str:
         """Return everything, rounds included."""
@@ -53,6 +62,7 @@ class Report:
         rates = [row for result in self.results for row in _rates(result)]
         targets = [row for result in self.results for row in _targets(result)]
         targets.extend(_revocation(self.revocation))
+        targets.extend(_audit(self.audit))
         return "\n\n".join(
             (
                 self._preamble(),
@@ -133,6 +143,15 @@ def _revocation(result: RevocationResult) -> Iterator[list[str]]:
         seconds, peak = f"{cost.seconds:.2f} s", f"{cost.peak_megabytes:.0f} MB (from {cost.base_megabytes:.0f})"
         yield [key, f"list of {cost.entries} entries, {cost.list_megabytes:.1f} MB", seconds, "", ""]
         yield [key, f"list of {cost.entries} entries, peak memory", peak, "", ""]
+
+
+def _audit(result: AuditResult) -> Iterator[list[str]]:
+    what = f"{result.entries} audit entries, {result.certificates} certificates"
+    yield ["", "an audit entry in its transaction, p50", f"{result.append_p50_ms:.3f} ms", "", ""]
+    yield ["", f"first checkpoint: {what}", f"{result.checkpoint_seconds:.2f} s", "", ""]
+    yield ["", f"audit verify: {what}", *_against(result.verify_seconds, AUDIT_VERIFY_TARGET, "s", 2)]
+    memory = f"{result.peak_megabytes:.0f} MB (from {result.base_megabytes:.0f})"
+    yield ["", f"audit verify: {what}, peak memory", memory, "", ""]
 
 
 def _against(measured: float, target: float, unit: str, digits: int) -> list[str]:

@@ -34,6 +34,11 @@ def test_the_quick_benchmark_measures_something_plausible(tmp_path):
     assert all(rate > 0 for rate in revocation["rates"])
     assert [(cost["entries"], cost["seconds"] > 0) for cost in revocation["lists"]] == [(5000, True)]
     assert revocation["lists"][0]["peak_megabytes"] >= revocation["lists"][0]["base_megabytes"] > 0
+    audit = figures["audit"]
+    assert audit["findings"] == 0
+    assert audit["entries"] > 3000
+    assert audit["verify_seconds"] > 0
+    assert audit["append_p50_ms"] > 0
 
 
 @pytest.mark.slow

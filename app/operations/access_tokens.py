@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import Conflict, InvalidInput, UnknownToken
 from app.store.access_tokens import AccessToken
+from app.store.audit_log import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ class AccessTokens:
             if self.store.find(name) is not None:
                 raise Conflict(f"There is a token {name} already; a name is never used again.")
             self.store.add(record, _hash(token))
-            self._audit("token.created", name, actor)
+            self.audit.append(now, actor.entry(Action.TOKEN_CREATED, name))
             if deliver is not None:
                 deliver(token)
         return token
@@ -70,10 +71,7 @@ class AccessTokens:
             if self.store.find(name) is None:
                 raise UnknownToken(f"There is no token {name[:80]}.")
             self.store.revoke(name, self.now())
-            self._audit("token.revoked", name, actor)
-
-    def _audit(self, action: str, name: str, actor: Actor) -> None:
-        self.audit.append(self.now(), {**actor.as_entry(), "action": action, "object": name, "result": "ok"})
+            self.audit.append(self.now(), actor.entry(Action.TOKEN_REVOKED, name))
 
 
 def _hash(token: str) -> str:

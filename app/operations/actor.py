@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from app.store.audit_log import Action, AuditEntry
 
 
 @dataclass(frozen=True)
@@ -13,9 +16,11 @@ class Actor:
     how: str
     address: str = "-"
 
-    def as_entry(self) -> dict[str, str]:
-        """Return the actor's part of an audit entry."""
-        return {"actor": self.name, "how": self.how, "address": self.address}
+    def entry(
+        self, action: Action, name: str, details: Mapping[str, object] | None = None, *, result: str = "ok"
+    ) -> AuditEntry:
+        """Return the audit entry of an act of this actor on the object called ``name``."""
+        return AuditEntry(self.name, self.how, self.address, action, name, result, details or {})
 
 
 SYSTEM = Actor("midca", "start")

@@ -11,6 +11,7 @@ from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity, U
 from app.pki import distinguished_name
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
 from app.pki.revocation import RevocationReason
+from app.store.audit_log import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ class EndEntities:
                 entity = dataclasses.replace(entity, created_at=existing.created_at)
             self.store.save(entity)
             self.enrolment.reset(entity.username)
-            self._audit("entity.edited" if existing else "entity.added", entity.username, actor)
+            self._audit(Action.ENTITY_EDITED if existing else Action.ENTITY_ADDED, entity.username, actor)
         return entity
 
     def rearm(self, username: str, password: str, actor: Actor) -> EndEntity:
@@ -97,7 +98,7 @@ class EndEntities:
             )
             self.store.save(entity)
             self.enrolment.reset(username)
-            self._audit("entity.rearmed", username, actor)
+            self._audit(Action.ENTITY_REARMED, username, actor)
         return entity
 
     def revoke(self, username: str, reason: RevocationReason, actor: Actor, *, delete: bool = False) -> int:
@@ -120,7 +121,7 @@ class EndEntities:
                 if certificate.not_after > now and self._revoke(certificate, reason, now)
             ]
             self.store.set_status(username, EndEntityStatus.REVOKED, now)
-            self._audit("entity.revoked", username, actor, serials=revoked, reason=reason.name)
+            self._audit(Action.ENTITY_REVOKED, username, actor, serials=revoked, reason=reason.name)
             if delete:
                 self._delete(username, actor)
         return len(revoked)
@@ -141,7 +142,7 @@ class EndEntities:
     def _delete(self, username: str, actor: Actor) -> None:
         self.store.delete(username)
         self.enrolment.reset(username)
-        self._audit("entity.deleted", username, actor)
+        self._audit(Action.ENTITY_DELETED, username, actor)
 
     def _entity(self, registration: Registration) -> EndEntity:
         username = checked_username(registration.username)
@@ -181,6 +182,5 @@ class EndEntities:
                 "using while issued by the same CA."
             )
 
-    def _audit(self, action: str, username: str, actor: Actor, **details: object) -> None:
-        entry = {**actor.as_entry(), "action": action, "object": username, "result": "ok", **details}
-        self.audit.append(self.now(), entry)
+    def _audit(self, action: Action, username: str, actor: Actor, **details: object) -> None:
+        self.audit.append(self.now(), actor.entry(action, username, details))

@@ -22,6 +22,7 @@ from app.pki import distinguished_name
 from app.pki.certificate_authority import serial_hex
 from app.pki.certification_request import CertificationRequest
 from app.pki.enrolment_request import EnrolmentRequest
+from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType
 
 if TYPE_CHECKING:
@@ -189,13 +190,8 @@ class Issuance:
         with self.signing.database.transaction():
             if isinstance(refusal, EnrolmentRefused) and refusal.wrong_password:
                 self.enrolment.count_failure(username, self.now())
-            entry: dict[str, object] = {
-                **actor.as_entry(),
-                "action": "certificate.refused",
-                "object": username[:_MAX_AUDITED],
-                "result": refusal.code,
-                "reason": str(refusal)[:_MAX_AUDITED],
-            }
+            details: dict[str, object] = {"reason": str(refusal)[:_MAX_AUDITED]}
             if left_out:
-                entry["refusals_left_out"] = left_out
+                details["refusals_left_out"] = left_out
+            entry = actor.entry(Action.CERTIFICATE_REFUSED, username[:_MAX_AUDITED], details, result=refusal.code)
             self.signing.audit.append(self.now(), entry)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from app.pki.certificate_authority import CertificateAuthority
-    from app.store.certificates import CertificateStore, RevokedCertificate
     from app.store.revocation_lists import RevocationListStore
+    from app.store.revoked_certificates import RevokedCertificate, RevokedCertificates
 
 BACKDATED: Final = timedelta(minutes=10)
 """How long before it is signed a list is good, as certificates are: clocks run late."""
@@ -52,7 +52,7 @@ class ListContents:
     """Reads what was revoked. ``delta_validity`` None: no deltas are issued."""
 
     store: RevocationListStore
-    certificates: CertificateStore
+    revoked: RevokedCertificates
     now: Callable[[], datetime]
     validity: timedelta
     delta_validity: timedelta | None
@@ -98,7 +98,7 @@ class ListContents:
     def _entries(self, ca_name: str, since_revision: int | None, shown_since: datetime, now: datetime) -> Entries:
         """Return all that is revoked, or with a revision all that changed since it."""
         entries = Entries()
-        changed = self.certificates.changed(ca_name, since_revision=since_revision or 0, ended_before=shown_since)
+        changed = self.revoked.changed(ca_name, since_revision=since_revision or 0, ended_before=shown_since)
         for certificate in changed:
             if certificate.revoked_at is not None:
                 entries.add(certificate, list_entry(certificate.serial, certificate.revoked_at, certificate.reason))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.pki.distribution_points import ALL
 from app.pki.revocation_list import Padding, RevocationListTemplate, ends_on_a_full_line, sign_revocation_list
+from app.store.audit_log import Action
 from app.store.revocation_lists import ListDates, ListName
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class ListSigning:
             _log.warning("CRL %s of CA %s ends on a full line of base64", template.number, authority.name)
         with self.database.transaction():
             self.store.mark_issued(name, tbs_sha256, der)
-            self._audit("crl.issued", name, actor, number=template.number, entries=len(template.entries))
+            details = {"number": template.number, "tbs_sha256": tbs_sha256, "entries": len(template.entries)}
+            self._audit(Action.CRL_ISSUED, name, actor, **details)
 
     def mark_unchanged(self, names: list[ListName], revision: int) -> None:
         """Record for lists that are not issued anew that they show everything up to ``revision``."""
@@ -92,11 +94,11 @@ class ListSigning:
             recorded = hashlib.sha256(tbs).hexdigest()
             with self.database.transaction():
                 self.store.add_pending(name, dates, recorded)
-                self._audit("crl.pending", name, actor, number=template.number, tbs_sha256=recorded)
+                self._audit(Action.CRL_PENDING, name, actor, number=template.number, tbs_sha256=recorded)
 
         der = sign_revocation_list(authority, template, record).public_bytes(Encoding.DER)
         return der, recorded
 
-    def _audit(self, action: str, name: ListName, actor: Actor, **details: object) -> None:
-        which = {"object": name.ca_name, "ca": name.ca_name, "scope": str(name.scope), "kind": str(name.kind)}
-        self.audit.append(self.now(), {**actor.as_entry(), "action": action, **which, "result": "ok", **details})
+    def _audit(self, action: Action, name: ListName, actor: Actor, **details: object) -> None:
+        which: dict[str, object] = {"ca": name.ca_name, "scope": str(name.scope), "kind": str(name.kind)}
+        self.audit.append(self.now(), actor.entry(action, name.ca_name, which | details))

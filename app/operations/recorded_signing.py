@@ -14,6 +14,7 @@ from app.errors import Conflict, Refusal, StoreUnavailable, WrongStatus
 from app.operations.actor import SYSTEM
 from app.pki.certificate_authority import public_key_sha256_of, serial_hex
 from app.pki.distinguished_name import to_string
+from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class RecordedSigning:
             with self.database.transaction():
                 claim()
                 self.certificates.add(pending)
-                self._audit("certificate.pending", pending, actor)
+                self._audit(Action.CERTIFICATE_PENDING, pending, actor)
 
         return record
 
@@ -110,7 +111,7 @@ class RecordedSigning:
             if self.certificates.mark_issued(ca_name, serial, der):
                 stored = self._find(ca_name, serial)
                 self.end_entities.finish(stored.username, serial, self.now())
-                self._audit("certificate.issued", stored, actor)
+                self._audit(Action.CERTIFICATE_ISSUED, stored, actor)
                 if stored.supersedes and not stored.revoked:  # else it is not handed out, and takes nobody's place
                     self._supersede(stored, actor)
             else:  # another process settled it first: what it stored is the certificate
@@ -131,7 +132,7 @@ class RecordedSigning:
         with self.database.transaction():
             given_up = self.certificates.mark_orphan(pending.ca_name, pending.serial, self.now())
             if given_up:
-                self._audit("certificate.orphan", pending, actor)
+                self._audit(Action.CERTIFICATE_ORPHAN, pending, actor)
         if not given_up:  # whoever was signing it has finished meanwhile
             return self._good(self._find(pending.ca_name, pending.serial))
         raise Conflict(f"The certificate {pending.serial} was given up; nobody waits for it any more.")
@@ -156,10 +157,9 @@ class RecordedSigning:
     def _supersede(self, stored: StoredCertificate, actor: Actor) -> None:
         """Take the holder's earlier certificates out of use, now that there is one in their place."""
         for replaced in self.certificates.supersede(stored, self.now()):
-            entry = {**actor.as_entry(), "action": "certificate.revoked", "object": stored.username}
-            which = {"ca": replaced.ca_name, "serial": replaced.serial}
-            why = {"reason": "SUPERSEDED", "superseded_by": stored.serial, "result": "ok"}
-            self.audit.append(self.now(), entry | which | why)
+            details = {"ca": replaced.ca_name, "serial": replaced.serial, "reason": "SUPERSEDED"}
+            details["superseded_by"] = stored.serial
+            self.audit.append(self.now(), actor.entry(Action.CERTIFICATE_REVOKED, stored.username, details))
 
     def _good(self, stored: StoredCertificate) -> StoredCertificate:
         if stored.state is not CertificateState.ISSUED or stored.revoked:
@@ -172,19 +172,13 @@ class RecordedSigning:
             raise Conflict(f"The certificate {serial} of {ca_name} was never recorded.")
         return stored
 
-    def _audit(self, action: str, certificate: StoredCertificate, actor: Actor) -> None:
-        self.audit.append(
-            self.now(),
-            {
-                **actor.as_entry(),
-                "action": action,
-                "object": certificate.username,
-                "ca": certificate.ca_name,
-                "serial": certificate.serial,
-                "tbs_sha256": certificate.tbs_sha256,
-                "csr_sha256": certificate.csr_sha256,
-                "profile": certificate.certificate_profile,
-                "profile_sha256": certificate.profile_sha256,
-                "result": "ok",
-            },
-        )
+    def _audit(self, action: Action, certificate: StoredCertificate, actor: Actor) -> None:
+        details = {
+            "ca": certificate.ca_name,
+            "serial": certificate.serial,
+            "tbs_sha256": certificate.tbs_sha256,
+            "csr_sha256": certificate.csr_sha256,
+            "profile": certificate.certificate_profile,
+            "profile_sha256": certificate.profile_sha256,
+        }
+        self.audit.append(self.now(), actor.entry(action, certificate.username, details))

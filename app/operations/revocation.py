@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from app.errors import InvalidInput, NotAllowed, UnknownCertificate
 from app.pki import revocation
 from app.pki.revocation import RevocationReason
+from app.store.audit_log import Action
 from app.store.certificates import CertificateType
 
 if TYPE_CHECKING:
@@ -51,18 +52,9 @@ class Revocation:
             new = revocation.after(stored.revocation_reason, reason, issuer=authority.subject_dn, serial=wanted)
             self.certificates.change_reason(authority.name, wanted, stored.revocation_reason, new, self.now())
             released = new is RevocationReason.NOTREVOKED
-            self.audit.append(
-                self.now(),
-                {
-                    **actor.as_entry(),
-                    "action": "certificate.released" if released else "certificate.revoked",
-                    "object": stored.username,
-                    "ca": authority.name,
-                    "serial": wanted,
-                    "reason": reason.name,
-                    "result": "ok",
-                },
-            )
+            action = Action.CERTIFICATE_RELEASED if released else Action.CERTIFICATE_REVOKED
+            which = {"ca": authority.name, "serial": wanted, "reason": reason.name}
+            self.audit.append(self.now(), actor.entry(action, stored.username, which))
 
     def _existing(self, authority: CertificateAuthority, serial: str) -> StoredCertificate:
         stored = self.certificates.find(authority.name, serial)

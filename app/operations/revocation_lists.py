@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
-    from app.store.certificates import CertificateStore
     from app.store.revocation_lists import RevocationListStore, StoredList
+    from app.store.revoked_certificates import RevokedCertificates
 
 _log = logging.getLogger("midca")
 _List = TypeVar("_List", bound="ListDates")
@@ -38,7 +38,7 @@ class RevocationLists:
     """
 
     store: RevocationListStore
-    certificates: CertificateStore
+    revoked: RevokedCertificates
     contents: ListContents
     signing: ListSigning
     authorities: Authorities
@@ -50,7 +50,7 @@ class RevocationLists:
         yield ALL
         if authority.points is not None:
             yield POINT
-            highest = self.certificates.highest_partition(authority.name)
+            highest = self.revoked.highest_partition(authority.name)
             for partition in range(max(authority.points.partitions, 0 if highest is None else highest + 1)):
                 yield ListScope(at_point=True, partition=partition)
 
@@ -169,7 +169,7 @@ class RevocationLists:
         if shown >= revision:
             return set()
         # What the clock says has ended, and so is on no list, still counts: None is of every list that covers all.
-        return self.certificates.changed_partitions(authority.name, since_revision=shown) | {None}
+        return self.revoked.changed_partitions(authority.name, since_revision=shown) | {None}
 
     def _is_due(self, stored: ListDates | None, about: str) -> bool:
         if stored is None or stored.about != about or stored.this_update > self.now():

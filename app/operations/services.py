@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
+    from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
+    from app.operations.checkpoints import Checkpoints
     from app.operations.end_entities import EndEntities
     from app.operations.issuance import Issuance
     from app.operations.ocsp import Ocsp
@@ -42,6 +44,8 @@ class Services:
     revocation: Revocation
     revocation_lists: RevocationLists
     ocsp: Ocsp
+    checkpoints: Checkpoints
+    audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
     default_password: str | None = field(repr=False)

@@ -59,6 +59,12 @@ class Database:
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    def tuples(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """Return all rows of a query as tuples, where there are so many that dicts would show."""
+        connection = self._connection()
+        with _translated(), self._queue(fcntl.LOCK_SH, wait=not connection.conn.in_transaction):
+            return connection.execute(sql, parameters).fetchall()
+
     def row(self, sql: str, **parameters: object) -> Row | None:
         """Return the first row of a query, or None."""
         rows = self.rows(sql, **parameters)

@@ -152,6 +152,13 @@ class RunningServer:
             assert signed, "the oracle saw no signature, not even that of the root CA"
             assert signed <= recorded(self.database)
 
+    def verify_audit_log(self) -> dict[str, Any]:
+        """What ``midca audit verify`` prints; nothing may be found."""
+        command = [MIDCA, "audit", "verify", "--json"]
+        done = subprocess.run(command, env=self.environment, cwd=self.base, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
     @property
     def admin_token(self) -> str:
         return (self.data / "admin.token").read_text().strip()

@@ -94,6 +94,21 @@ def test_a_hundred_end_entities_enrolled_by_eight_threads_get_a_hundred_serials(
 
         assert statuses == {(200, 200)}
         assert serials == [(100,)]
+        assert server.verify_audit_log()["entries"] >= 300  # while the four workers run
+
+
+def test_entries_of_four_workers_are_one_sequence_without_a_gap(server):
+    def act(number: int) -> None:
+        assert server.register(f"device{number % 20}").status == 200
+        assert server.sign(f"device{number % 20}", "no request").status == 400
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(act, range(200)))
+
+    sequence = [row[0] for row in server.sql("SELECT seq FROM audit_log ORDER BY seq")]
+    assert sequence == list(range(1, len(sequence) + 1))
+    assert len(sequence) > 230  # refusals of nonsense are recorded 30 times a minute and worker
+    assert server.verify_audit_log()["entries"] >= len(sequence)
 
 
 def test_two_servers_started_at_once_on_an_empty_directory_make_each_ca_once(make_server):

@@ -115,3 +115,4 @@ def test_after_150_kills_under_load_records_and_clients_agree(fast_server):
     issued = fast_server.sql("SELECT username, certificate FROM certificates WHERE certificate_type = 1")
     assert len(issued) == len(dict(issued)), "an end entity has two certificates"
     assert clients.certificates.items() <= dict(issued).items()
+    assert fast_server.verify_audit_log()["checkpoints"] > 1

@@ -7,10 +7,11 @@ from app.errors import Refusal
 from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
 from app.web import create_app
-from tests.builders import csr, one_line, wrapped
+from tests.builders import csr, key, one_line, wrapped
 from tests.conftest import ACTOR
 
 REQUEST = one_line(csr())
+OTHER = one_line(csr(signing_key=key(1)))
 FAULTS = {
     "a constraint": "SELECT RAISE(FAIL, 'broken')",
     "an error": "SELECT json('broken')",
@@ -45,11 +46,11 @@ def enrol(installation):
     )
 
 
-def snapshot(installation):
-    return [
-        installation.sql(f"SELECT * FROM {table}")  # noqa: S608
-        for table in ("end_entities", "certificates", "password_failures")
-    ]
+SNAPSHOT = ("end_entities", "certificates", "password_failures")
+
+
+def snapshot(installation, *tables: str):
+    return [installation.sql(f"SELECT * FROM {table}") for table in tables or SNAPSHOT]  # noqa: S608
 
 
 @pytest.mark.parametrize("moment", BEFORE_SIGNING.values(), ids=BEFORE_SIGNING)
@@ -85,6 +86,55 @@ def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets
         ("issued", f"{serial:X}")
     ]
     assert installation.services.end_entities.find("f60c28").status is EndEntityStatus.GENERATED
+
+
+def signed_device(installation) -> str:
+    """Return the path of a certificate that was issued to the device ``good``."""
+    installation.add("good")
+    serial = installation.sign("good", "dojot", REQUEST).serial
+    return f"/ca/IOTmidCA/certificate/{serial}"
+
+
+ACTS_OVER_HTTP = {
+    "sign": lambda client, _, __: client.post("/sign/f60c28/pkcs10", json={"passwd": "dojot", "certificate": OTHER}),
+    "refuse to sign": lambda client, _, __: client.post(
+        "/sign/f60c28/pkcs10", json={"passwd": "wrong", "certificate": OTHER}
+    ),
+    "register": lambda client, admin, _: client.post("/user", json={"username": "new"}, headers=admin),
+    "revoke an end entity": lambda client, admin, _: client.delete("/user/good?reason=UNSPECIFIED", headers=admin),
+    "delete an end entity": lambda client, admin, _: client.delete("/user/good?delete=true", headers=admin),
+    "revoke": lambda client, admin, path: client.delete(f"{path}?reason=KEYCOMPROMISE", headers=admin),
+    "hold": lambda client, admin, path: client.delete(f"{path}?reason=CERTIFICATEHOLD", headers=admin),
+    "issue a list": lambda client, admin, _: client.put("/ca/IOTmidCA/crl", headers=admin),
+}
+
+
+@pytest.mark.parametrize("act", ACTS_OVER_HTTP.values(), ids=ACTS_OVER_HTTP)
+def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(installation, admin, break_at, fault, act):
+    installation.add()
+    path = signed_device(installation)
+    before, signed = snapshot(installation, *SNAPSHOT, "revocation_lists"), installation.oracle.signed()
+    break_at("BEFORE INSERT ON audit_log", fault)
+
+    answer = act(create_app(installation.services).test_client(), admin, path)
+
+    assert answer.status_code == 503, answer.text
+    assert snapshot(installation, *SNAPSHOT, "revocation_lists") == before
+    assert installation.oracle.signed() == signed
+    installation.sql("DROP TRIGGER fault")
+    assert installation.services.audit_verification.run().findings.found == []
+
+
+@pytest.mark.parametrize("act", ["create", "revoke"])
+def test_act_on_a_token_that_cannot_be_audited_does_not_happen(installation, break_at, fault, act):
+    tokens = installation.services.tokens
+    before = snapshot(installation, "access_tokens")
+    break_at("BEFORE INSERT ON audit_log", fault)
+    acts = {"create": lambda: tokens.create("second", ACTOR), "revoke": lambda: tokens.revoke("admin", ACTOR)}
+
+    with pytest.raises(Refusal):
+        acts[act]()
+    assert snapshot(installation, "access_tokens") == before
 
 
 @pytest.mark.parametrize("act", ["put", "rearm", "delete", "revoke"])

@@ -10,6 +10,7 @@ from app.settings import shipped
 from app.store.certificates import CertificateStore
 from app.store.database import Database
 from app.store.revocation_lists import ListName, RevocationListStore
+from app.store.revoked_certificates import RevokedCertificates
 from app.store.schema import migrate
 from app.store.times import to_text
 from tests.builders import Clock
@@ -54,5 +55,7 @@ def test_lists_and_revocations_outlive_the_migration_to_scopes(database_of):
     assert lists.highest_number("CA") == 2
     certificates = CertificateStore(database)
     assert certificates.find("CA", "1").supersedes is False
-    revoked = list(certificates.changed("CA", since_revision=0, ended_before=Clock()().replace(year=2000)))
+    revoked = list(
+        RevokedCertificates(database).changed("CA", since_revision=0, ended_before=Clock()().replace(year=2000))
+    )
     assert [(row.serial, row.reason, row.partition) for row in revoked] == [(1, RevocationReason.KEYCOMPROMISE, None)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.frontends.admin_cli.audit import audit
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import program, refusals_fail
@@ -56,5 +57,5 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, token):
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, token, audit):
     cli.add_command(_subject)

@@ -1,0 +1,87 @@
+"""The key that signs checkpoints of the audit log, and the file they are appended to."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from app.errors import ConfigurationError, Unavailable
+from app.files.protected import make_directory, read_private, write_once
+from app.pki.checkpoint import NoteSigner, read_checkpoints
+
+if TYPE_CHECKING:
+    from app.pki.checkpoint import Checkpoint
+
+_TAIL: Final = 8192  # bytes; a checkpoint has about 200
+
+
+def checkpoint_signer(path: Path, passphrase: bytes, *, create: bool) -> NoteSigner:
+    """Return what signs with the key in ``path``; make it only when ``create`` says that it never signed.
+
+    The key is encrypted with the passphrase of the CA keys: a copy of the data directory without the passphrase can
+    sign neither certificates nor checkpoints.
+    """
+    if not path.exists():
+        if not create:
+            raise ConfigurationError(
+                f"{path} is missing; it signed checkpoints of the audit log. Put it back from your backup."
+            )
+        make_directory(path.parent)
+        encryption = BestAvailableEncryption(passphrase)
+        write_once(path, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    try:
+        key = load_pem_private_key(read_private(path), passphrase)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be opened: wrong passphrase, not encrypted, or no key.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigurationError(f"{path} is no Ed25519 key.")
+    return NoteSigner(key)
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """Signed notes, one behind the other, an empty line between them. It holds no secret; others may be let in."""
+
+    path: Path
+
+    def append(self, checkpoint: Checkpoint) -> None:
+        """Add a checkpoint; it is on disk when this returns."""
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, f"{checkpoint.note}\n".encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise Unavailable(f"{self.path} cannot be written: {error.strerror}.") from error
+
+    def newest(self) -> Checkpoint | None:
+        """Return the last checkpoint, or None when there is none."""
+        found, _ = read_checkpoints(self._read(_TAIL))
+        return found[-1] if found else None
+
+    def all(self) -> tuple[list[Checkpoint], str]:
+        """Return every checkpoint, and whatever else is in the file."""
+        return read_checkpoints(self._read(None))
+
+    def _read(self, tail: int | None) -> str:
+        try:
+            with suppress(FileNotFoundError), self.path.open("rb") as file:
+                if tail is not None:
+                    file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
+                return file.read().decode(errors="replace")
+        except OSError as error:
+            raise Unavailable(f"{self.path} cannot be read: {error.strerror}.") from error
+        return ""

@@ -17,6 +17,7 @@ from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import exclusive, make_directory, write_once
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
+from app.operations.devices import Devices
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
@@ -34,6 +35,7 @@ from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificates import CertificateStore
 from app.store.database import Database, check_readable
+from app.store.device_events import DeviceEventStore
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.schema import migrate
@@ -125,11 +127,18 @@ def _open(
             now,
             settings.data / ".crl.lock",
         )
+        entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         services = Services(
             authorities=authorities,
-            end_entities=EndEntities(
-                database, end_entities, certificates, audit, authorities, profiles, enrolment, now
+            end_entities=entities,
+            devices=Devices(
+                database,
+                entities,
+                DeviceEventStore(database),
+                now,
+                settings.default_password,
+                rearm_on_update=settings.rearm_on_update,
             ),
             issuance=Issuance(
                 signing,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
     from app.operations.authorities import Authorities
+    from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
     from app.operations.issuance import Issuance
     from app.operations.readiness import Readiness
@@ -28,6 +29,7 @@ class Services:
 
     authorities: Authorities
     end_entities: EndEntities
+    devices: Devices
     issuance: Issuance
     tokens: AccessTokens
     readiness: Readiness

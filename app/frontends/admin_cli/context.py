@@ -26,6 +26,7 @@ class Program:
     open_services: Callable[[], Services]
     init: Callable[[], str]
     serve: Callable[[str | None, int | None], None]
+    events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
 
 

@@ -11,7 +11,7 @@ PAGE = 20
 
 
 class Dojot:
-    """Tenants, their topics and their devices, to be changed while it serves. ``asked`` is every path with its tenant."""
+    """Tenants, their topics and their devices, to be changed while it serves; ``asked`` is each path and its tenant."""
 
     def __init__(self) -> None:
         self.topics: dict[tuple[str, str], str] = {}

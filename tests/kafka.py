@@ -54,12 +54,9 @@ class Kafka:
         self.process: subprocess.Popen[bytes] | None = None
         self._properties = base / "server.properties"
         base.mkdir(parents=True)
-        text = _PROPERTIES.format(
-            port=self.port, controller=free_port(), data=base / "data", partitions=PARTITIONS
-        )
+        text = _PROPERTIES.format(port=self.port, controller=free_port(), data=base / "data", partitions=PARTITIONS)
         self._properties.write_text(text)
         self._java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c").wait(60)
-        self._producer = Producer({"bootstrap.servers": self.brokers, "linger.ms": 0, "log_level": 0})
 
     def __enter__(self) -> Self:
         self.start()
@@ -110,15 +107,16 @@ class Kafka:
             time.sleep(0.05)
 
     def send(self, topic: str, *messages: Any, **where: int) -> None:
-        """Write messages, each in a partition that Kafka chooses unless ``partition`` says; wait until they are kept."""
+        """Write messages, in partitions that Kafka chooses unless ``partition`` says; wait until they are kept."""
         undelivered = []
+        producer = Producer({"bootstrap.servers": self.brokers, "log_level": 0})  # remembers no topic that was deleted
         for message in messages:
             value = message if isinstance(message, bytes) else json.dumps(message).encode()
-            self._producer.produce(
+            producer.produce(
                 topic, value, on_delivery=lambda error, _: undelivered.append(error) if error else None, **where
             )
-            self._producer.poll(0)
-        assert self._producer.flush(30) == 0
+            producer.poll(0)
+        assert producer.flush(30) == 0
         assert undelivered == []
 
     def committed(self, group: str, topic: str) -> int:

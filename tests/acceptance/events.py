@@ -59,7 +59,8 @@ class Events:
     def once(self, *, status: int = 0) -> dict[str, Any]:
         """Run it with ``--once``; return what it counted."""
         done = run(MIDCA, "events", "--once", env=self.environment, cwd=self.base, timeout=120)
-        self.log_file.open("a").write(done.stderr)
+        with self.log_file.open("a") as log:
+            log.write(done.stderr)
         assert done.returncode == status, done.stdout + done.stderr
         return json.loads(done.stdout)
 

@@ -50,7 +50,6 @@ class EventConsumer:
         self._topics = Topics(configuration, dojot, self.counters)
         self._sync = Sync(configuration, dojot, services, self.counters)
         self._stream = Stream(configuration)
-        self._stream.subscribe(self._topics.subscription())
 
     def run(self) -> None:
         """Read until ``stop`` is set."""
@@ -81,8 +80,8 @@ class EventConsumer:
         return self._topics.complete and self.counters.synced_at is not None and self._stream.drained()
 
     def _turn(self) -> None:
-        if self._topics.refresh(time.monotonic()):
-            self._stream.subscribe(self._topics.subscription())
+        self._topics.refresh(time.monotonic())
+        self._stream.subscribe(self._topics.subscription())
         if self._topics.listed:
             self._patiently(lambda: self._sync.step(time.monotonic(), self._topics.tenants))
         messages = self._stream.batch(_WAIT_IN_SYNC if self._sync.running else _WAIT)

@@ -34,6 +34,10 @@ class Stream:
                 "client.id": "midca",
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                # How long the events of a process that was killed wait for the next one; brokers allow no less.
+                "session.timeout.ms": 6000,
+                "heartbeat.interval.ms": 2000,
                 "topic.metadata.refresh.interval.ms": 2000,
                 "reconnect.backoff.max.ms": 2000,
                 "queued.max.messages.kbytes": 16384,
@@ -44,11 +48,14 @@ class Stream:
         )
         self._complained: dict[str, float] = {}
         self._subscription: list[str] = []
+        self._ended: set[tuple[str, int]] = set()
 
     def subscribe(self, topics: list[str]) -> None:
         """Read these names and patterns from now on; what was read of them stays read."""
-        self._subscription = topics
-        self._consumer.subscribe(topics)
+        if topics != self._subscription:
+            self._subscription = topics
+            self._ended.clear()
+            self._consumer.subscribe(topics)
 
     def batch(self, wait: float) -> list[Message]:
         """Return the messages that are there, waiting at most ``wait`` seconds for the first."""
@@ -56,10 +63,7 @@ class Stream:
         if first is None:
             return []
         messages = [first, *self._consumer.consume(_BATCH - 1, timeout=0)]
-        for message in messages:
-            if error := message.error():
-                self._complain(error)
-        return [message for message in messages if not message.error()]
+        return [message for message in messages if self._is_whole(message)]
 
     def done(self, messages: Sequence[Message], *, wait: bool = False) -> None:
         """Commit that these are applied. A commit that fails is made good by the next one, or they come again."""
@@ -79,36 +83,34 @@ class Stream:
         """Return how many messages of each topic are still to be read, as far as the last answers of Kafka say."""
         behind: Counter[str] = Counter()
         for partition in self._consumer.position(self._consumer.assignment()):
-            marks = self._marks(partition, cached=True)
-            behind[partition.topic] += max(0, marks[1] - partition.offset) if marks and partition.offset >= 0 else 0
+            _, high = self._consumer.get_watermark_offsets(partition, cached=True)
+            behind[partition.topic] += max(0, high - partition.offset) if partition.offset >= 0 else 0
         return dict(behind)
 
     def drained(self) -> bool:
-        """Ask Kafka whether all that it has of the subscribed topics was read."""
+        """Return whether all that Kafka has of the subscribed topics was read."""
         try:
             existing = {topic for topic in self._consumer.list_topics(timeout=_ANSWER).topics if self._wanted(topic)}
-            partitions = self._consumer.position(self._consumer.assignment())
-            return existing <= {partition.topic for partition in partitions} and all(map(self._at_end, partitions))
         except KafkaException as error:
             self._complain(error.args[0])
             return False
+        partitions = {(partition.topic, partition.partition) for partition in self._consumer.assignment()}
+        return existing <= {topic for topic, _ in partitions} and partitions <= self._ended
 
     def close(self) -> None:
         """Leave the group, so that another process need not wait for a time-out."""
         self._consumer.close()
 
-    def _at_end(self, partition: TopicPartition) -> bool:
-        marks = self._marks(partition)
-        if marks is None:
-            return False
-        low, high = marks
-        read = partition.offset
-        if read < 0:  # nothing came since the start: where the group was before counts, or the first one there is
-            read = max(low, self._consumer.committed([partition], timeout=_ANSWER)[0].offset)
-        return read >= high
-
-    def _marks(self, partition: TopicPartition, *, cached: bool = False) -> tuple[int, int] | None:
-        return self._consumer.get_watermark_offsets(partition, timeout=_ANSWER, cached=cached)
+    def _is_whole(self, message: Message) -> bool:
+        """Return whether this is a message, and not what the library has to say between messages."""
+        place, error = (message.topic() or "", message.partition() or 0), message.error()
+        if error is None:
+            self._ended.discard(place)
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 -- its public name
+            self._ended.add(place)
+        else:
+            self._complain(error)
+        return error is None
 
     def _wanted(self, topic: str) -> bool:
         return any(re.search(name, topic) if name.startswith("^") else name == topic for name in self._subscription)

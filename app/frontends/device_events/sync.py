@@ -79,11 +79,13 @@ class Sync:
 
         Raises :class:`app.errors.Unavailable` when the database is; the same step is then taken again.
         """
-        if now < self._wait_until or (self._current is None and now < self._due):
-            return
         if self._current is None:
+            if now < self._due:
+                return
             self._current = _Comparison(self._services.devices.now(), deque((tenant, 1) for tenant in tenants()))
         if self._current.unread:
+            if now < self._wait_until:
+                return
             self._read(self._current, now)
         elif self._current.after is not None and not self._current.given_up:
             self._compare(self._current)

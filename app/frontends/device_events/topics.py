@@ -75,11 +75,10 @@ class Topics:
         """Return the known tenants."""
         return sorted(self._tenants)
 
-    def refresh(self, now: float) -> bool:
-        """Ask for what is missing or old, unless there was no answer just before; return whether a topic is new."""
+    def refresh(self, now: float) -> None:
+        """Ask for what is missing or old, unless there was no answer just before."""
         if now < self._next_try:
-            return False
-        before = self.subscription()
+            return
         try:
             self._ask(now)
         except DojotUnavailable as error:
@@ -87,7 +86,6 @@ class Topics:
             self._next_try = now + _ASK_AGAIN
         else:
             self._next_try = self._next_list
-        return self.subscription() != before
 
     def _ask(self, now: float) -> None:
         configuration = self._configuration

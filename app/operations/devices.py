@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, ParamSpec
 
 from app.errors import Refusal, Unavailable
 from app.operations.end_entities import Registration
@@ -76,6 +76,7 @@ class Listing:
 
 
 _MS: Final = 1000
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -121,41 +122,48 @@ class Devices:
         return listing
 
     def _apply(self, event: DeviceEvent) -> Result:
-        position, last = self._not_in_future(event.position), self.events.last(event.username)
+        position, change = self._not_in_future(event.position), event.change.value
+        last = self.events.last(event.username, change)
         if last is not None and not position.follows(last):
             return Result(Outcome.LATE)
-        act = {Change.CREATED: self._created, Change.UPDATED: self._updated, Change.REMOVED: self._removed}
-        result = self._unless_refused(act[event.change], event.username, event.actor)
+        result = self._unless_refused(self._act, event, position)
         if result.outcome is not Outcome.REFUSED:
-            self.events.save(event.username, position.no_earlier_than(last))
+            self.events.save(event.username, change, position.no_earlier_than(last))
         return result
 
-    def _unless_refused(self, act: Callable[[str, Actor], Outcome], username: str, actor: Actor) -> Result:
+    def _act(self, event: DeviceEvent, position: EventPosition) -> Outcome:
+        if event.change is Change.REMOVED:
+            return self._removed(event, position)
+        if self._came_before(position, event.username, Change.REMOVED):
+            return Outcome.LATE
+        entity = self.end_entities.store.find(event.username)
+        if entity is None:
+            return self._add(event.username, event.actor)
+        if entity.status is EndEntityStatus.REVOKED:
+            rearms = event.change is Change.CREATED or self.rearm_on_update
+        else:
+            rearms = event.change is Change.UPDATED and self.rearm_on_update
+        return self._arm(entity, event.actor) if rearms else Outcome.UNCHANGED
+
+    def _removed(self, event: DeviceEvent, position: EventPosition) -> Outcome:
+        entity = self.end_entities.store.find(event.username)
+        if entity is None or entity.status is EndEntityStatus.REVOKED:
+            return Outcome.UNCHANGED
+        self.end_entities.end(event.username, RevocationReason.UNSPECIFIED, event.actor)
+        made_anew_since = self._came_before(position, event.username, Change.CREATED)  # and that was read first
+        return self._arm(entity, event.actor) if made_anew_since else Outcome.REVOKED
+
+    def _came_before(self, position: EventPosition, username: str, change: Change) -> bool:
+        last = self.events.last(username, change.value)
+        return last is not None and not position.follows(last)
+
+    def _unless_refused(self, act: Callable[P, Outcome], *args: P.args, **kwargs: P.kwargs) -> Result:
         try:
-            return Result(act(username, actor))
+            return Result(act(*args, **kwargs))
         except Unavailable:
             raise
         except Refusal as refusal:  # the acts check before they write, so there is nothing to take back
             return Result(Outcome.REFUSED, str(refusal))
-
-    def _created(self, username: str, actor: Actor) -> Outcome:
-        entity = self.end_entities.store.find(username)
-        if entity is None:
-            return self._add(username, actor)
-        return self._arm(entity, actor) if entity.status is EndEntityStatus.REVOKED else Outcome.UNCHANGED
-
-    def _updated(self, username: str, actor: Actor) -> Outcome:
-        entity = self.end_entities.store.find(username)
-        if entity is None:
-            return self._add(username, actor)
-        return self._arm(entity, actor) if self.rearm_on_update else Outcome.UNCHANGED
-
-    def _removed(self, username: str, actor: Actor) -> Outcome:
-        entity = self.end_entities.store.find(username)
-        if entity is None or entity.status is EndEntityStatus.REVOKED:
-            return Outcome.UNCHANGED
-        self.end_entities.end(username, RevocationReason.UNSPECIFIED, actor)
-        return Outcome.REVOKED
 
     def _add_missing(self, username: str, actor: Actor) -> Outcome:
         return self._add(username, actor) if self.end_entities.store.find(username) is None else Outcome.UNCHANGED

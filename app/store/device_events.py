@@ -1,4 +1,4 @@
-"""The last event of each device, by which one that comes twice or late is known."""
+"""The last events of each device, by which one that comes twice or late is known."""
 
 from __future__ import annotations
 
@@ -45,20 +45,26 @@ class DeviceEventStore:
         """Take the database to read and write."""
         self._database = database
 
-    def last(self, username: str) -> EventPosition | None:
-        """Return the last event that was applied to the device, or None."""
-        row = self._database.row("SELECT * FROM device_events WHERE username = :username", username=username)
+    def last(self, username: str, change: str) -> EventPosition | None:
+        """Return the last event of that kind that came for the device, or None."""
+        row = self._database.row(
+            "SELECT * FROM device_events WHERE username = :username AND change = :change",
+            username=username,
+            change=change,
+        )
         if row is None:
             return None
         return EventPosition(row["topic"], row["topic_partition"], row["topic_offset"], row["sent_at"])
 
-    def save(self, username: str, position: EventPosition) -> None:
-        """Remember an event as the device's last."""
+    def save(self, username: str, change: str, position: EventPosition) -> None:
+        """Remember an event as the device's last of that kind."""
         self._database.execute(
-            "INSERT INTO device_events (username, topic, topic_partition, topic_offset, sent_at) "
-            "VALUES (:username, :topic, :partition, :offset, :sent_at) ON CONFLICT (username) DO UPDATE SET "
+            "INSERT INTO device_events (username, change, topic, topic_partition, topic_offset, sent_at) "
+            "VALUES (:username, :change, :topic, :partition, :offset, :sent_at) "
+            "ON CONFLICT (username, change) DO UPDATE SET "
             "topic = excluded.topic, topic_partition = excluded.topic_partition, "
             "topic_offset = excluded.topic_offset, sent_at = excluded.sent_at",
             username=username,
+            change=change,
             **vars(position),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from bench.device_events import measure_events
 from bench.devices import make_devices
 from bench.issuance_profile import profile
 from bench.machine import describe
@@ -40,8 +41,9 @@ def main(ca_key: str, json_file: Path | None, profiled: int | None, directory: P
         devices = make_devices(plan.devices)
         results = [measure(Path(name) / key, key, plan, devices) for key in keys]
         revocation = measure_revocation(Path(name), plan)
+        events = measure_events(Path(name) / "events", plan)
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    report = Report(command, time.monotonic() - started, machine, plan, results, revocation)
+    report = Report(command, time.monotonic() - started, machine, plan, results, revocation, events)
     click.echo(report.as_text())
     if json_file is not None:
         json_file.write_text(report.as_json())

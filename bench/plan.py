@@ -17,6 +17,7 @@ class Plan:
     raw_seconds: float
     already_revoked: int
     list_sizes: tuple[int, ...]
+    device_events: int
 
 
 CONNECTIONS: Final = (64, 8, 1)
@@ -39,7 +40,15 @@ DEFAULT: Final = Plan(
     raw_seconds=1.0,
     already_revoked=100_000,
     list_sizes=(100_000, 1_000_000),
+    device_events=10_000,
 )
 QUICK: Final = Plan(
-    rounds=2, devices=80, devices_alone=20, starts=3, raw_seconds=0.3, already_revoked=1000, list_sizes=(5000,)
+    rounds=2,
+    devices=80,
+    devices_alone=20,
+    starts=3,
+    raw_seconds=0.3,
+    already_revoked=1000,
+    list_sizes=(5000,),
+    device_events=400,
 )

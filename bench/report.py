@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tabulate import tabulate
 
+from bench.device_events import EventsResult
 from bench.machine import Machine
 from bench.plan import COLD_START_TARGET, LISTED_TARGET, REVOCATIONS_TARGET, WORKER_RSS_TARGET, Plan
 from bench.results import KeyResult, Scenario
@@ -42,6 +43,7 @@ class Report:
     plan: Plan
     results: Sequence[KeyResult]
     revocation: RevocationResult
+    events: EventsResult
 
     def as_json(self) -> str:
         """Return everything, rounds included."""
@@ -53,6 +55,7 @@ class Report:
         rates = [row for result in self.results for row in _rates(result)]
         targets = [row for result in self.results for row in _targets(result)]
         targets.extend(_revocation(self.revocation))
+        targets.extend(_events(self.events))
         return "\n\n".join(
             (
                 self._preamble(),
@@ -131,6 +134,13 @@ def _revocation(result: RevocationResult) -> Iterator[list[str]]:
         seconds, peak = f"{cost.seconds:.2f} s", f"{cost.peak_megabytes:.0f} MB (from {cost.base_megabytes:.0f})"
         yield [key, f"list of {cost.entries} entries, {cost.list_megabytes:.1f} MB", seconds, "", ""]
         yield [key, f"list of {cost.entries} entries, peak memory", peak, "", ""]
+
+
+def _events(result: EventsResult) -> Iterator[list[str]]:
+    for size, rate in result.rates.items():
+        yield ["", f"{result.events} device events, {size} in a transaction", f"{rate:.0f}/s", "", ""]
+        yield ["", f"longest transaction of {size} device events", f"{result.longest_ms[size]:.0f} ms", "", ""]
+    yield ["", "the same device events once more", f"{result.again_rate:.0f}/s", "", ""]
 
 
 def _against(measured: float, target: float, unit: str, digits: int) -> list[str]:

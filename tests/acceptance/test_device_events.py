@@ -107,12 +107,42 @@ def test_events_sent_while_nobody_read_are_not_lost(events, kafka):
         events.wait(lambda: len(events.statuses()) == 50)
         events.wait(lambda: kafka.committed(GROUP, TOPIC) == 50)
 
+    (status,) = events.lines("device events so far")
+    assert status["outcomes"] == {"added": 50}
+    assert status["lag"] == {TOPIC: 0}
+    assert status["sync_age"] is not None
+
+
+def test_devices_whose_topic_needs_no_look_up_are_read_while_dojots_services_are_away(events, kafka, dojot):
+    dojot.down = True
+    kafka.send(TOPIC, device("f60c28"))
+
+    with events:
+        events.wait_for(f60c28=NEW)
+        dojot.devices["admin"] = ["aaaaa"]
+        dojot.down = False
+        events.wait_for(aaaaa=NEW)
+
+
+def test_two_processes_share_the_work(make_events, kafka, dojot):
+    kafka.make_topic(TOPIC)
+    one, other = make_events(), make_events()
+    other.log_file = one.base / "other.log"
+    with one, other:
+        for number in range(0, 400, 20):
+            kafka.send(TOPIC, *(device(f"{name:05x}") for name in range(number, number + 20)))
+            time.sleep(0.1)
+        one.wait(lambda: kafka.committed(GROUP, TOPIC) == 400)
+
+    assert len(one.statuses()) == 400
+    assert len(one.audit()) == len(set(one.audit())) == 400
+
 
 def test_kafka_may_come_up_after_midca(events, kafka):
     kafka.stop()
     try:
         with events:
-            events.wait(lambda: bool(events.lines("Kafka: 1/1 brokers are down")) or "midca.kafka" in events.log)
+            events.wait(lambda: '"message": "Kafka: ' in events.log)
             kafka.start()
             kafka.send(TOPIC, device("f60c28"))
             events.wait_for(f60c28=NEW)

@@ -41,12 +41,12 @@ class Stream:
                 "topic.metadata.refresh.interval.ms": 2000,
                 "reconnect.backoff.max.ms": 2000,
                 "queued.max.messages.kbytes": 16384,
-                "log.connection.close": False,
+                "log_level": 2,  # an absent broker is an error too, and comes here once a minute, not at every attempt
                 "error_cb": self._complain,
             },
             logger=logging.getLogger("midca.kafka"),
         )
-        self._complained: dict[str, float] = {}
+        self._complained: dict[int, float] = {}
         self._subscription: list[str] = []
         self._ended: set[tuple[str, int]] = set()
 
@@ -116,13 +116,10 @@ class Stream:
         return any(re.search(name, topic) if name.startswith("^") else name == topic for name in self._subscription)
 
     def _complain(self, error: KafkaError) -> None:
-        """Log an error of Kafka, the same one once a minute."""
-        now, text = time.monotonic(), str(error)
-        if now - self._complained.get(text, -_REPEATED_AFTER) >= _REPEATED_AFTER:
-            self._complained = {
-                text: now,
-                **{old: at for old, at in self._complained.items() if now - at < _REPEATED_AFTER},
-            }
+        """Log an error of Kafka, one of a kind a minute."""
+        now, kind = time.monotonic(), error.code()
+        if now - self._complained.get(kind, -_REPEATED_AFTER) >= _REPEATED_AFTER:
+            self._complained[kind] = now
             _log.warning("Kafka: %s", error.str()[:300], extra={"fields": {"kafka_code": error.name()}})
         if error.fatal():
             raise KafkaException(error)

@@ -81,6 +81,8 @@ def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as th
         _wait_for_authority(settings, stop)
     if stop.is_set():
         return {}, False
+    if settings.rearm_on_update:
+        click.echo("midca: WARNING: every update of a device arms its default password (MIDCA_REARM=always).", err=True)
     counters, complete = consume(configuration, open_services(settings).services, stop, once=once)
     return counters.as_fields(time.time()), complete
 

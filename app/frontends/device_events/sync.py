@@ -71,7 +71,7 @@ class Sync:
         return self._current is not None
 
     def hurry(self) -> None:
-        """Begin the next comparison at once, as for a tenant that is new."""
+        """Begin the next comparison as soon as this one is over, as for a tenant that is new."""
         self._due = 0.0
 
     def step(self, now: float, tenants: Callable[[], Iterable[str]]) -> None:
@@ -82,6 +82,7 @@ class Sync:
         if self._current is None:
             if now < self._due:
                 return
+            self._due = now + self._interval
             self._current = _Comparison(self._services.devices.now(), deque((tenant, 1) for tenant in tenants()))
         if self._current.unread:
             if now < self._wait_until:
@@ -148,8 +149,8 @@ class Sync:
     def _finish(self, current: _Comparison, now: float) -> None:
         self._current = None
         self.incomplete = bool(current.given_up)
-        self._due = now + (min(_INCOMPLETE_AGAIN, self._interval) if self.incomplete else self._interval)
         if self.incomplete:
+            self._due = min(self._due, now + _INCOMPLETE_AGAIN)
             return
         self._counters.synced_at = time.time()
         self._counters.not_in_dojot = len(current.missing)

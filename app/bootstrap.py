@@ -23,6 +23,7 @@ from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
 from app.operations.audit_verification import AuditVerification
 from app.operations.checkpoints import Checkpoints
+from app.operations.devices import Devices
 from app.operations.drafts import Drafts
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
@@ -49,6 +50,7 @@ from app.store.certificate_holders import CertificateHolders
 from app.store.certificates import CertificateStore
 from app.store.checkpoints import CheckpointStore
 from app.store.database import Database, check_readable
+from app.store.device_events import DeviceEventStore
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
@@ -151,15 +153,23 @@ def _open(
             settings.data / ".ocsp.lock",
         )
         checkpoints = _checkpoints(settings, database, audit, files.passphrase, now)
+        entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         drafts = Drafts()
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
-        entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
         services = Services(
             authorities=authorities,
             end_entities=entities,
             profiles=profiles,
             explanations=Explanations(authorities, entities, uniqueness, drafts, now),
+            devices=Devices(
+                database,
+                entities,
+                DeviceEventStore(database),
+                now,
+                settings.default_password,
+                rearm_on_update=settings.rearm_on_update,
+            ),
             issuance=Issuance(
                 signing,
                 enrolment,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,12 +25,12 @@ from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
 from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
-from app.settings import Settings
+from app.settings import Settings, device_events
 
 
 def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
-    program = Program(_open, _profiles, _reload, _init, _serve, version("midca"))
+    program = Program(_open, _profiles, _reload, _init, _serve, _events, version("midca"))
     try:
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
@@ -76,6 +81,35 @@ def _serve(host: str | None, port: int | None) -> None:
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
     serve(opened.services, settings)
+
+
+def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as the command line hands it over
+    try:
+        from app.frontends.device_events.consumer import consume  # noqa: PLC0415 -- its library is an optional extra
+    except ImportError as error:
+        raise ConfigurationError("midca events needs confluent-kafka: pip install 'midca[kafka]'.") from error
+
+    settings, configuration = Settings.from_environment(), device_events()
+    logs.configure(settings.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if not once:
+        _wait_for_authority(settings, stop)
+    if stop.is_set():
+        return {}, False
+    if settings.rearm_on_update:
+        click.echo("midca: WARNING: every update of a device arms its default password (MIDCA_REARM=always).", err=True)
+    counters, complete = consume(configuration, open_services(settings).services, stop, once=once)
+    return counters.as_fields(time.time()), complete
+
+
+def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:
+    """Wait until the server has made the CA: both are started together, and Kafka keeps the events so long."""
+    if not settings.database.exists():
+        logging.getLogger("midca.events").warning("waiting until there is a CA in %s", settings.data)
+    while not settings.database.exists() and not stop.is_set():
+        stop.wait(1)
 
 
 def _welcome(settings: Settings, opened: Opened) -> str:

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from app.errors import ConfigurationError
 from app.files.secrets import SecretSource
+from app.frontends.device_events.configuration import Configuration as EventsConfiguration
+from app.frontends.device_events.configuration import DeviceNames
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PACKAGE: Final = Path(__file__).parent
@@ -68,8 +70,43 @@ DESCRIPTIONS: Final = {
     "entries in any case. Default `10`.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
+    "MIDCA_KAFKA_BROKERS": "Kafka's brokers for `midca events`, `host:port` with commas. Or `KAFKA_HOSTS`. Default "
+    "`kafka:9092`.",
+    "MIDCA_KAFKA_GROUP": "Consumer group, which remembers how far the events were read. Or `KAFKA_GROUP_ID`. Default "
+    "`midca`.",
+    "MIDCA_DATA_BROKER_URL": "dojot's data-broker, which names the topics. Or `DATA_BROKER_URL`. Default "
+    "`http://data-broker`.",
+    "MIDCA_AUTH_URL": "dojot's auth, which lists the tenants. Or `AUTH_URL`. Default `http://auth:5000`.",
+    "MIDCA_DEVICE_MANAGER_URL": "dojot's device-manager, which lists the devices. Or `DEVICE_MANAGER_URL`. Default "
+    "`http://device-manager:5000`.",
+    "MIDCA_DOJOT_USER": "The name midca gives to dojot's services. Or `DOJOT_MANAGEMENT_USER`. Default `ejbca`.",
+    "MIDCA_DOJOT_TENANT": "The tenant of dojot's own services. Or `DOJOT_MANAGEMENT_TENANT`. Default "
+    "`dojot-management`.",
+    "MIDCA_TENANCY_SUBJECT": "Subject of the events that add tenants. Or `DOJOT_SUBJECT_TENANCY`. Default "
+    "`dojot.tenancy`.",
+    "MIDCA_DEVICES_SUBJECT": "Subject of the events of devices. Or `DOJOT_SUBJECT_DEVICES`. Default "
+    "`dojot.device-manager.device`.",
+    "MIDCA_SYNC_MINUTES": "Minutes between two comparisons with device-manager's list of devices. Default `60`.",
+    "MIDCA_DEVICE_NAMES": "End entities of devices are named by `id` (default) or `tenant:id`. Ids are unique within a "
+    "tenant alone: by `id`, devices of two tenants that share one share their end entity too.",
+    "MIDCA_REARM": "`never` (default): an update of a device leaves its end entity as it is. `always`: it arms the "
+    "default password again, as EJBCA-REST did. **Weakens**: every change of a template opens enrolment for all its "
+    "devices, with a password everyone knows.",
 }
 """All settings and what they mean; README shows them, and a test holds the two together."""
+
+DOJOT_NAMES: Final = {
+    "MIDCA_KAFKA_BROKERS": "KAFKA_HOSTS",
+    "MIDCA_KAFKA_GROUP": "KAFKA_GROUP_ID",
+    "MIDCA_DATA_BROKER_URL": "DATA_BROKER_URL",
+    "MIDCA_AUTH_URL": "AUTH_URL",
+    "MIDCA_DEVICE_MANAGER_URL": "DEVICE_MANAGER_URL",
+    "MIDCA_DOJOT_USER": "DOJOT_MANAGEMENT_USER",
+    "MIDCA_DOJOT_TENANT": "DOJOT_MANAGEMENT_TENANT",
+    "MIDCA_TENANCY_SUBJECT": "DOJOT_SUBJECT_TENANCY",
+    "MIDCA_DEVICES_SUBJECT": "DOJOT_SUBJECT_DEVICES",
+}
+"""The names that dojot's installations already set; ours wins where both are there."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +134,7 @@ class Settings:
     audit_checkpoint_interval: timedelta
     key_passphrase: SecretSource
     pepper: SecretSource
+    rearm_on_update: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -133,6 +171,7 @@ class Settings:
             ),
             key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
             pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
+            rearm_on_update=_rearm(environment),
         )
 
     @property
@@ -193,16 +232,47 @@ def _urls(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(_checked_url(text) for text in texts if text)
 
 
-def _checked_url(text: str) -> str:
-    """Return a URL that can be continued by a path; it goes into certificates, so it is held to RFC 3986."""
+def _checked_url(text: str, setting: str = "MIDCA_PUBLIC_URL") -> str:
+    """Return a URL that can be continued by a path; it may go into certificates, so it is held to RFC 3986."""
     try:
         parts = urlsplit(text)
         good = bool(parts.hostname) and parts.port != 0 and not parts.netloc.endswith(":")
     except ValueError:
         good = False
     if not good or not _URL.fullmatch(text) or {".", ".."} & set(parts.path.split("/")):
-        raise ConfigurationError(f"MIDCA_PUBLIC_URL must be URLs like http://ca.example.org:5583, not {text[:80]!r}.")
+        raise ConfigurationError(f"{setting} must be a URL like http://ca.example.org:5583, not {text[:80]!r}.")
     return text
+
+
+def _rearm(environment: Mapping[str, str]) -> bool:
+    always = _choice(environment, "MIDCA_REARM", ("never", "always")) == "always"
+    if always and environment.get("MIDCA_DEFAULT_PASSWORD") == "none":
+        raise ConfigurationError("MIDCA_REARM=always needs a default password to arm, and MIDCA_DEFAULT_PASSWORD=none.")
+    return always
+
+
+def device_events(environment: Mapping[str, str] = os.environ) -> EventsConfiguration:
+    """Read what ``midca events`` alone needs: a strange ``AUTH_URL`` of another program must not stop the server."""
+
+    def value(name: str, default: str) -> str:
+        return environment.get(name) or environment.get(DOJOT_NAMES[name]) or default
+
+    def url(name: str, default: str) -> str:
+        return _checked_url(value(name, default).rstrip("/"), name)
+
+    return EventsConfiguration(
+        brokers=value("MIDCA_KAFKA_BROKERS", "kafka:9092"),
+        group=value("MIDCA_KAFKA_GROUP", "midca"),
+        data_broker_url=url("MIDCA_DATA_BROKER_URL", "http://data-broker"),
+        auth_url=url("MIDCA_AUTH_URL", "http://auth:5000"),
+        device_manager_url=url("MIDCA_DEVICE_MANAGER_URL", "http://device-manager:5000"),
+        user=value("MIDCA_DOJOT_USER", "ejbca"),
+        management_tenant=value("MIDCA_DOJOT_TENANT", "dojot-management"),
+        tenancy_subject=value("MIDCA_TENANCY_SUBJECT", "dojot.tenancy"),
+        devices_subject=value("MIDCA_DEVICES_SUBJECT", "dojot.device-manager.device"),
+        names=DeviceNames(_choice(environment, "MIDCA_DEVICE_NAMES", tuple(names.value for names in DeviceNames))),
+        sync_interval=timedelta(minutes=_number(environment, "MIDCA_SYNC_MINUTES", 60, 1, 10080)),
+    )
 
 
 def _secret(environment: Mapping[str, str], credential: str, setting: str, data: Path, default: str) -> SecretSource:

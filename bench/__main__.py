@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from bench.audit import measure_audit
+from bench.device_events import measure_events
 from bench.devices import make_devices
 from bench.issuance_profile import profile
 from bench.machine import describe
@@ -59,8 +60,9 @@ def main(
         results = [measure(Path(name) / key, key, plan, devices) for key in keys]
         revocation = measure_revocation(Path(name), plan)
         audit = measure_audit(Path(name) / "audit", plan.audit_entries)
+        events = measure_events(Path(name) / "events", plan)
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    report = Report(command, time.monotonic() - started, machine, plan, results, revocation, audit)
+    report = Report(command, time.monotonic() - started, machine, plan, results, revocation, audit, events)
     click.echo(report.as_text())
     if json_file is not None:
         json_file.write_text(report.as_json())

@@ -18,6 +18,7 @@ class Plan:
     already_revoked: int
     list_sizes: tuple[int, ...]
     audit_entries: int
+    device_events: int
 
 
 CONNECTIONS: Final = (64, 8, 1)
@@ -43,6 +44,7 @@ DEFAULT: Final = Plan(
     already_revoked=100_000,
     list_sizes=(100_000, 1_000_000),
     audit_entries=1_000_000,
+    device_events=10_000,
 )
 QUICK: Final = Plan(
     rounds=2,
@@ -53,4 +55,5 @@ QUICK: Final = Plan(
     already_revoked=1000,
     list_sizes=(5000,),
     audit_entries=3000,
+    device_events=400,
 )

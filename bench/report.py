@@ -11,6 +11,7 @@ from typing import Any, Final
 from tabulate import tabulate
 
 from bench.audit import AuditResult
+from bench.device_events import EventsResult
 from bench.machine import Machine
 from bench.plan import (
     AUDIT_VERIFY_TARGET,
@@ -51,6 +52,7 @@ class Report:
     results: Sequence[KeyResult]
     revocation: RevocationResult
     audit: AuditResult
+    events: EventsResult
 
     def as_json(self) -> str:
         """Return everything, rounds included."""
@@ -63,6 +65,7 @@ class Report:
         targets = [row for result in self.results for row in _targets(result)]
         targets.extend(_revocation(self.revocation))
         targets.extend(_audit(self.audit))
+        targets.extend(_events(self.events))
         return "\n\n".join(
             (
                 self._preamble(),
@@ -152,6 +155,13 @@ def _audit(result: AuditResult) -> Iterator[list[str]]:
     yield ["", f"audit verify: {what}", *_against(result.verify_seconds, AUDIT_VERIFY_TARGET, "s", 2)]
     memory = f"{result.peak_megabytes:.0f} MB (from {result.base_megabytes:.0f})"
     yield ["", f"audit verify: {what}, peak memory", memory, "", ""]
+
+
+def _events(result: EventsResult) -> Iterator[list[str]]:
+    for size, rate in result.rates.items():
+        yield ["", f"{result.events} device events, {size} in a transaction", f"{rate:.0f}/s", "", ""]
+        yield ["", f"longest transaction of {size} device events", f"{result.longest_ms[size]:.0f} ms", "", ""]
+    yield ["", "the same device events once more", f"{result.again_rate:.0f}/s", "", ""]
 
 
 def _against(measured: float, target: float, unit: str, digits: int) -> list[str]:

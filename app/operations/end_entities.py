@@ -31,10 +31,13 @@ _REVOKING = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, Revocati
 
 @dataclass(frozen=True)
 class Registration:
-    """What an end entity is to be; the defaults are dojot's. ``subject_dn`` None means ``CN=<username>``."""
+    """What an end entity is to be; the defaults are dojot's.
+
+    ``password`` None means that nobody can enrol before one is set; ``subject_dn`` None means ``CN=<username>``.
+    """
 
     username: str
-    password: str = dataclasses.field(repr=False)
+    password: str | None = dataclasses.field(repr=False)
     subject_dn: str | None = None
     ca_name: str = "IOTmidCA"
     certificate_profile: str = "CFREE"
@@ -70,35 +73,42 @@ class EndEntities:
         A new one begins as NEW whatever was asked. Certificates it has stay as they are. With ``only_new`` an existing
         name is a :class:`Conflict` (EJBCA's addUser).
         """
-        entity = self._entity(registration)
+        entity = self.described(registration)
         with self.database.transaction():
-            existing = self.store.find(entity.username)
-            if existing is not None and only_new:
-                raise Conflict(f"User {entity.username} already exists.")
-            self._check_subject(entity)
-            if existing is None:
-                entity = dataclasses.replace(entity, status=EndEntityStatus.NEW)
-            else:
-                entity = dataclasses.replace(entity, created_at=existing.created_at)
-            self.store.save(entity)
-            self.enrolment.reset(entity.username)
-            self._audit(Action.ENTITY_EDITED if existing else Action.ENTITY_ADDED, entity.username, actor)
+            return self.save(entity, actor, only_new=only_new)
+
+    def save(self, entity: EndEntity, actor: Actor, *, only_new: bool = False) -> EndEntity:
+        """Do what :meth:`put` does inside the open transaction, with what :meth:`described` returned."""
+        existing = self.store.find(entity.username)
+        if existing is not None and only_new:
+            raise Conflict(f"User {entity.username} already exists.")
+        self._check_subject(entity)
+        if existing is None:
+            entity = dataclasses.replace(entity, status=EndEntityStatus.NEW)
+        else:
+            entity = dataclasses.replace(entity, created_at=existing.created_at)
+        self.store.save(entity)
+        self.enrolment.reset(entity.username)
+        self._audit(Action.ENTITY_EDITED if existing else Action.ENTITY_ADDED, entity.username, actor)
         return entity
 
     def rearm(self, username: str, password: str, actor: Actor) -> EndEntity:
         """Give the end entity a new one-time password and the status NEW."""
-        now = self.now()
         with self.database.transaction():
-            entity = dataclasses.replace(
-                self.find(username),
-                status=EndEntityStatus.NEW,
-                password_verifier=self.enrolment.passwords.verifier(username, password),
-                claimed_by=None,
-                modified_at=now,
-            )
-            self.store.save(entity)
-            self.enrolment.reset(username)
-            self._audit(Action.ENTITY_REARMED, username, actor)
+            return self.arm(self.find(username), password, actor)
+
+    def arm(self, entity: EndEntity, password: str | None, actor: Actor) -> EndEntity:
+        """Do what :meth:`rearm` does inside the open transaction; without a password nobody can enrol yet."""
+        entity = dataclasses.replace(
+            entity,
+            status=EndEntityStatus.NEW,
+            password_verifier=self._verifier(entity.username, password),
+            claimed_by=None,
+            modified_at=self.now(),
+        )
+        self.store.save(entity)
+        self.enrolment.reset(entity.username)
+        self._audit(Action.ENTITY_REARMED, entity.username, actor)
         return entity
 
     def revoke(self, username: str, reason: RevocationReason, actor: Actor, *, delete: bool = False) -> int:
@@ -111,19 +121,24 @@ class EndEntities:
                 f"Invalid operation trying to revoke user with unrevoke reason code. Username '{username[:80]}', "
                 f"reason {int(reason)}."
             )
-        now = self.now()
         with self.database.transaction():
             if self.store.find(username) is None:
                 raise UnknownEndEntity("Wrong username or password")
-            revoked = [
-                certificate.serial
-                for certificate in self.certificates.of_user(username)
-                if certificate.not_after > now and self._revoke(certificate, reason, now)
-            ]
-            self.store.set_status(username, EndEntityStatus.REVOKED, now)
-            self._audit(Action.ENTITY_REVOKED, username, actor, serials=revoked, reason=reason.name)
+            revoked = self.end(username, reason, actor)
             if delete:
                 self._delete(username, actor)
+        return revoked
+
+    def end(self, username: str, reason: RevocationReason, actor: Actor) -> int:
+        """Do what :meth:`revoke` does inside the open transaction, for an end entity that exists."""
+        now = self.now()
+        revoked = [
+            certificate.serial
+            for certificate in self.certificates.of_user(username)
+            if certificate.not_after > now and self._revoke(certificate, reason, now)
+        ]
+        self.store.set_status(username, EndEntityStatus.REVOKED, now)
+        self._audit(Action.ENTITY_REVOKED, username, actor, serials=revoked, reason=reason.name)
         return len(revoked)
 
     def _revoke(self, certificate: StoredCertificate, reason: RevocationReason, now: datetime) -> bool:
@@ -144,7 +159,8 @@ class EndEntities:
         self.enrolment.reset(username)
         self._audit(Action.ENTITY_DELETED, username, actor)
 
-    def _entity(self, registration: Registration) -> EndEntity:
+    def described(self, registration: Registration) -> EndEntity:
+        """Return the end entity that a registration describes, or raise what is wrong with it; nothing is saved."""
         username = checked_username(registration.username)
         if registration.end_entity_profile not in END_ENTITY_PROFILES:
             raise UnknownProfile(f"Error End Entity profile {registration.end_entity_profile[:80]} does not exist.")
@@ -169,10 +185,13 @@ class EndEntities:
             end_entity_profile=registration.end_entity_profile,
             token_type=registration.token_type,
             send_notification=registration.send_notification,
-            password_verifier=self.enrolment.passwords.verifier(username, registration.password),
+            password_verifier=self._verifier(username, registration.password),
             created_at=now,
             modified_at=now,
         )
+
+    def _verifier(self, username: str, password: str | None) -> str | None:
+        return None if password is None else self.enrolment.passwords.verifier(username, password)
 
     def _check_subject(self, entity: EndEntity) -> None:
         holder = self.store.holder_of_subject(entity.ca_name, entity.subject_dn, other_than=entity.username)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
     from app.operations.checkpoints import Checkpoints
+    from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
     from app.operations.issuance import Issuance
     from app.operations.ocsp import Ocsp
@@ -36,6 +37,7 @@ class Services:
     end_entities: EndEntities
     profiles: Profiles
     explanations: Explanations
+    devices: Devices
     issuance: Issuance
     tokens: AccessTokens
     readiness: Readiness

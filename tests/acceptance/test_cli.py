@@ -305,6 +305,14 @@ def test_a_configuration_that_makes_no_sense_is_one_sentence_and_status_3(midca,
     assert sentence.count("\n") == 1
 
 
+def test_events_without_the_library_of_kafka_is_one_sentence_and_status_3(midca, tmp_path):
+    (tmp_path / "confluent_kafka.py").write_text("raise ImportError")
+
+    sentence = midca("events", "--once", status=3, PYTHONPATH=str(tmp_path))
+
+    assert sentence == "midca: midca events needs confluent-kafka: pip install 'midca[kafka]'.\n"
+
+
 def test_a_data_directory_that_cannot_be_made_is_one_sentence_and_status_3(empty):
     (empty.base / "data").write_text("a file")
 

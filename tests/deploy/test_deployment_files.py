@@ -11,6 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from app.settings import Settings, device_events
 from tests.conftest import require_tool, run
 
 CHECKOUT = Path(__file__).parents[2]
@@ -77,14 +78,25 @@ def test_compose_tags_the_image_with_the_version_of_the_project(compose):
     assert compose["services"]["midca"]["image"] == f"midca:{PROJECT['version']}"
 
 
+def test_dojot_gets_the_server_and_the_events_on_one_volume():
+    document = yaml.safe_load((CHECKOUT / "deploy/dojot/docker-compose.midca.yml").read_text())
+    server, events = document["services"]["ejbca"], document["services"]["ejbca-events"]
+
+    assert server["image"] == events["image"] == f"midca:{PROJECT['version']}"
+    assert server["volumes"] == events["volumes"]
+    assert server["environment"] == events["environment"]
+    assert Settings.from_environment(server["environment"]).trusted_networks
+    assert device_events(server["environment"]).group == "ejbca-group"
+
+
 # ------------------------------------------------------------------------------------------------------------ systemd
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
+@pytest.fixture(params=["midca.service", "midca-events.service"])
+def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The unit with a program that exists here: systemd-analyze looks for it."""
-    text = (CHECKOUT / "deploy/systemd/midca.service").read_text()
-    copy = tmp_path / "midca.service"
+    text = (CHECKOUT / "deploy/systemd" / request.param).read_text()
+    copy = tmp_path / request.param
     copy.write_text(text.replace("ExecStart=/opt/midca/bin/midca ", f"ExecStart={sys.executable} "))
     assert copy.read_text() != text
     return copy
@@ -247,9 +259,19 @@ def test_what_the_project_asks_for_is_what_is_locked():
         assert version_in(runtime[requirement.name.lower()]) in requirement.specifier
 
 
+def test_the_lock_with_kafka_is_the_one_without_and_one_library_more():
+    runtime, kafka = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / "requirements/kafka.txt")
+    (wanted,) = map(Requirement, PROJECT["optional-dependencies"]["kafka"])
+
+    assert version_in(kafka.pop(wanted.name)) in wanted.specifier
+    assert {name: version_in(entry) for name, entry in kafka.items()} == {
+        name: version_in(entry) for name, entry in runtime.items()
+    }
+
+
 def test_the_tests_run_with_the_versions_that_are_deployed():
     development = locked(CHECKOUT / "requirements/dev.txt")
-    deployed = locked(CHECKOUT / "requirements/runtime.txt") | locked(CHECKOUT / "requirements/build.txt")
+    deployed = locked(CHECKOUT / "requirements/kafka.txt") | locked(CHECKOUT / "requirements/build.txt")
 
     assert {name: version_in(entry) for name, entry in deployed.items()} == {
         name: version_in(development[name]) for name in deployed

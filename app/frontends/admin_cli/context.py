@@ -31,6 +31,7 @@ class Program:
     reload: Callable[[], int]
     init: Callable[[], str]
     serve: Callable[[str | None, int | None], None]
+    events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
 
 

@@ -7,7 +7,7 @@ import click
 from app.frontends.admin_cli.audit import audit
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
-from app.frontends.admin_cli.context import program, refusals_fail
+from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
 from app.frontends.admin_cli.crl import crl
 from app.frontends.admin_cli.entity import entity
 from app.frontends.admin_cli.ocsp import ocsp
@@ -47,6 +47,18 @@ def init() -> None:
 def serve(host: str | None, port: int | None) -> None:
     """Serve over HTTP; the first time, make the CA."""
     program().serve(host, port)
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="Read all there is, compare with device-manager, print the counts, end.")
+@refusals_fail
+def events(*, once: bool) -> None:
+    """Keep end entities as dojot's devices are: read the device events of its Kafka."""
+    counts, complete = program().events(once)
+    if once:
+        print_fields(counts, as_json=True)
+        if not complete:
+            raise Failed("Kafka, the database or a service of dojot did not answer; the rest comes with the next run.")
 
 
 @cli.command("reload")

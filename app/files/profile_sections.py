@@ -52,9 +52,10 @@ class KeySchema(Schema):
     refuse_weak = fields.Bool(
         load_default=True,
         metadata=about(
-            "Refuse RSA keys that can be broken: ROCA, close, small or shared primes, small exponents.",
+            "Refuse keys that can be broken: RSA with ROCA, close, small or shared primes, a small private exponent or "
+            "a prime modulus; points of small order; small multiples of a curve's generator.",
             True,
-            "EJBCA RsaKeyValidator; CVE-2017-15361",
+            "EJBCA RsaKeyValidator, EccKeyValidator; CVE-2017-15361",
         ),
     )
 

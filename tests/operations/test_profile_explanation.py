@@ -293,6 +293,49 @@ def test_two_end_entities_never_come_out_with_one_name(installation):
     assert installation.sign("second", "dojot", other).certificate.subject.rfc4514_string() == "CN=same"
 
 
+def test_registered_name_that_a_profile_gave_to_another_is_refused_too(installation):
+    """A13: the same two names in the other order."""
+    template = profile_of({**VALID, "subject": {"template": "CN=x-{username}"}})
+    both = {"CFREE": profile(installation), "T": template}
+    object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: both))
+    object.__setattr__(installation.services.end_entities, "profiles", Profiles(lambda: both))
+    installation.add("b", certificate_profile="T")
+    installation.add("x-b")
+    other = one_line(csr(signing_key=key(1)))
+
+    installation.sign("b", "dojot", REQUEST)
+
+    assert "'b'" in reasons(installation, other, entity="x-b")[0]
+    with pytest.raises(Refusal, match="same subject DN as the user"):
+        installation.sign("x-b", "dojot", other)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_name_of_a_deleted_end_entity_is_taken_while_its_certificate_is_good(installation, held):
+    installation.add("first", subject_dn="CN=same")
+    serial = installation.sign("first", "dojot", REQUEST).serial
+    if held:
+        installation.services.revocation.change("IOTmidCA", serial, RevocationReason.CERTIFICATEHOLD, ACTOR)
+    installation.services.end_entities.delete("first", ACTOR)
+    installation.add("second", subject_dn="CN=same")
+    other = one_line(csr(signing_key=key(1)))
+
+    with pytest.raises(Refusal, match="same subject DN as the user"):
+        installation.sign("second", "dojot", other)
+    installation.services.revocation.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR)
+    assert installation.sign("second", "dojot", other)
+
+
+def test_name_is_free_again_when_the_other_certificate_has_ended(installation):
+    installation.add("first", subject_dn="CN=same")
+    installation.sign("first", "dojot", REQUEST)
+    installation.services.end_entities.delete("first", ACTOR)
+    installation.add("second", subject_dn="CN=same")
+    installation.clock.advance(days=731)
+
+    assert installation.sign("second", "dojot", one_line(csr(signing_key=key(1))))
+
+
 def test_profile_decides_whether_a_key_is_certified_again(installation):
     """A29."""
     once = dataclasses.replace(profile(installation), renewal_with_same_key=False)

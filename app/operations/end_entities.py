@@ -103,6 +103,7 @@ class EndEntities:
     def revoke(self, username: str, reason: RevocationReason, actor: Actor, *, delete: bool = False) -> int:
         """Revoke all live certificates of the end entity and make it REVOKED; return how many that changed.
 
+        KEYCOMPROMISE reaches those that have ended too: their keys are never to be certified again.
         Repeating is no error. ``delete`` forgets the end entity as well, never its certificates.
         """
         if reason not in _REVOKING:
@@ -117,7 +118,8 @@ class EndEntities:
             revoked = [
                 certificate.serial
                 for certificate in self.certificates.of_user(username)
-                if certificate.not_after > now and self._revoke(certificate, reason, now)
+                if (certificate.not_after > now or reason is RevocationReason.KEYCOMPROMISE)
+                and self._revoke(certificate, reason, now)
             ]
             self.store.set_status(username, EndEntityStatus.REVOKED, now)
             self._audit("entity.revoked", username, actor, serials=revoked, reason=reason.name)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AttributeOID, NameOID, SignatureAlgorithmOID
 
 from app.errors import MalformedRequest, ProofOfPossessionFailed
+from app.pki.key_identity import public_key_sha256_of
 from app.pki.text import forbidden_character
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class CertificationRequest:
     """What a request asks for, after proof of possession; nothing in it is trusted beyond that.
 
     ``extensions`` are the requested ones as decoded objects, none twice. ``sha256`` is of the DER, in hex;
-    ``public_key_sha256`` of the DER of the SubjectPublicKeyInfo.
+    ``public_key_sha256`` is what the key is known again by.
     """
 
     public_key: CertificatePublicKeyTypes
@@ -109,7 +110,7 @@ class CertificationRequest:
             csr = x509.load_der_x509_csr(der)
         with _reading("public key"):
             public_key = csr.public_key()
-            spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+            public_key_sha256 = public_key_sha256_of(public_key)
         _check_signature(csr)
         with _reading("signature"):
             if asn1.decode_der(_SignedRequest, der).signature.padding_bits():
@@ -122,7 +123,7 @@ class CertificationRequest:
         with _reading("extensions"):
             extensions = csr.extensions
             _check_key_usage(extensions)
-        return cls(public_key, extensions, hashlib.sha256(der).hexdigest(), hashlib.sha256(spki).hexdigest(), subject)
+        return cls(public_key, extensions, hashlib.sha256(der).hexdigest(), public_key_sha256, subject)
 
 
 def _check_signature(csr: x509.CertificateSigningRequest) -> None:

@@ -1,6 +1,7 @@
 """What is explained is what is issued, field by field; and explaining signs nothing and writes nothing."""
 
 import dataclasses
+import math
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import yaml
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
@@ -265,6 +266,66 @@ def test_compromised_key_is_refused_for_ever_for_the_same_end_entity_too(install
     with pytest.raises(Refusal, match="compromised and is never certified again"):
         installation.sign("f60c28", "dojot", REQUEST)
     assert "compromised" in reasons(installation, entity="f60c28")[0]
+
+
+def other_exponent(private):
+    """The same two primes with the next exponent that fits: whoever holds one key holds the other."""
+    numbers = private.private_numbers()
+    p, q = numbers.p, numbers.q
+    e = next(e for e in range(65539, 70000, 2) if math.gcd(e, (p - 1) * (q - 1)) == 1)
+    d = pow(e, -1, math.lcm(p - 1, q - 1))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
+
+
+def test_compromised_modulus_is_refused_with_another_exponent_too(installation):
+    """A31."""
+    installation.add()
+    installation.sign("f60c28", "dojot", REQUEST)
+    installation.services.end_entities.revoke("f60c28", RevocationReason.KEYCOMPROMISE, ACTOR)
+    installation.add()
+    installation.add("second")
+    same = one_line(csr(signing_key=other_exponent(key())))
+
+    with pytest.raises(Refusal, match="compromised and is never certified again"):
+        installation.sign("f60c28", "dojot", same)
+    with pytest.raises(Refusal, match="use same key as another user"):
+        installation.sign("second", "dojot", same)
+
+
+def test_certificate_revoked_for_another_reason_can_be_reported_as_compromised(installation):
+    """A31: the date of the revocation stays, and the next list tells the new reason."""
+    revoke = installation.services.revocation
+    installation.add()
+    serial = installation.sign("f60c28", "dojot", REQUEST).serial
+    revoke.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR)
+    before = revoke.find("IOTmidCA", serial)
+    installation.clock.advance(hours=1)
+
+    with pytest.raises(Refusal, match="already revoked"):
+        revoke.change("IOTmidCA", serial, RevocationReason.KEYCOMPROMISE, ACTOR)
+    revoke.change("IOTmidCA", serial, RevocationReason.KEYCOMPROMISE, ACTOR, correcting=True)
+
+    after = revoke.find("IOTmidCA", serial)
+    assert (after.revocation_reason, after.revoked_at) == (RevocationReason.KEYCOMPROMISE, before.revoked_at)
+    assert after.revocation_revision > before.revocation_revision
+    with pytest.raises(Refusal, match="already revoked"):
+        revoke.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR, correcting=True)
+    installation.add()
+    with pytest.raises(Refusal, match="compromised and is never certified again"):
+        installation.sign("f60c28", "dojot", REQUEST)
+
+
+def test_key_of_an_ended_certificate_can_be_reported_as_compromised(installation):
+    installation.add()
+    installation.sign("f60c28", "dojot", REQUEST)
+    installation.clock.advance(days=731)
+
+    assert installation.services.end_entities.revoke("f60c28", RevocationReason.SUPERSEDED, ACTOR) == 0
+    assert installation.services.end_entities.revoke("f60c28", RevocationReason.KEYCOMPROMISE, ACTOR) == 1
+    installation.add()
+    with pytest.raises(Refusal, match="compromised and is never certified again"):
+        installation.sign("f60c28", "dojot", REQUEST)
 
 
 @pytest.mark.parametrize("reason", [RevocationReason.SUPERSEDED, RevocationReason.CERTIFICATEHOLD])

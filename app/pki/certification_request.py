@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import AttributeOID, NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import AttributeOID, NameOID, PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
 from app.errors import MalformedRequest, ProofOfPossessionFailed
 from app.pki.key_identity import public_key_sha256_of
@@ -112,6 +112,7 @@ class CertificationRequest:
             public_key = csr.public_key()
             public_key_sha256 = public_key_sha256_of(public_key)
         _check_signature(csr)
+        _check_key_algorithm(csr)
         with _reading("signature"):
             if asn1.decode_der(_SignedRequest, der).signature.padding_bits():
                 raise MalformedRequest("The request's signature has unused bits.")
@@ -147,6 +148,16 @@ def _check_signature(csr: x509.CertificateSigningRequest) -> None:
         )
     if not valid:
         raise ProofOfPossessionFailed("POPO verification failed. The signature was not made by the key in the request.")
+
+
+def _check_key_algorithm(csr: x509.CertificateSigningRequest) -> None:
+    """The library reads a key for RSASSA-PSS as any RSA key, and would write it as one, useless to its holder."""
+    algorithm = csr.public_key_algorithm_oid  # type: ignore[attr-defined] # the library has it, its stub has not
+    if algorithm == PublicKeyAlgorithmOID.RSASSA_PSS:
+        raise MalformedRequest(
+            "The request's public key is for RSASSA-PSS alone (id-RSASSA-PSS, RFC 4055 section 1.2), which is not "
+            "supported; use an RSA key of algorithm rsaEncryption."
+        )
 
 
 def _check_attributes(csr: x509.CertificateSigningRequest) -> None:

@@ -21,7 +21,7 @@ from tests.vectors.keys import (
     small_order_key,
 )
 from tests.vectors.primes import PRIME_MODULUS
-from tests.vectors.rsa_keys import RSA_ENCRYPTION, RsaKey, UnsignableError, rsa_public_key_info
+from tests.vectors.rsa_keys import RSA_ENCRYPTION, RSASSA_PSS, RsaKey, UnsignableError, rsa_public_key_info
 from tests.vectors.vector import (
     COMMON_NAME,
     SigningKey,
@@ -109,6 +109,11 @@ def _rsa_structure() -> Iterator[Vector]:
         ("unknown_algorithm", sequence(sequence(oid("1.2.3.4"), NULL), bit_string(numbers))),
     ):
         yield refused(f"rsa_public_key_{fault}", "A27", signed(request_info(key_info=info)), KEY)
+    # Certified as rsaEncryption, it would not be the key its holder has (RFC 4055 section 1.2).
+    pss = request_info(key_info=sequence(sequence(oid(RSASSA_PSS)), bit_string(numbers)))
+    yield refused(
+        "rsa_pss_public_key", "A27", signed(pss, lambda message: key.sign_pss(message, "sha256")), "RSASSA-PSS"
+    )
 
 
 def _weak_rsa() -> Iterator[Vector]:

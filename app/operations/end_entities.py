@@ -74,7 +74,7 @@ class EndEntities:
             existing = self.store.find(entity.username)
             if existing is not None and only_new:
                 raise Conflict(f"User {entity.username} already exists.")
-            self._check_subject(entity)
+            self.check_subject(entity.username, entity.subject_dn, entity.ca_name)
             if existing is None:
                 entity = dataclasses.replace(entity, status=EndEntityStatus.NEW)
             else:
@@ -175,11 +175,12 @@ class EndEntities:
             modified_at=now,
         )
 
-    def _check_subject(self, entity: EndEntity) -> None:
-        holder = self.store.holder_of_subject(entity.ca_name, entity.subject_dn, other_than=entity.username)
+    def check_subject(self, username: str, subject_dn: str, ca_name: str) -> None:
+        """Raise :class:`SubjectInUse` when another end entity is registered with that subject at that CA."""
+        holder = self.store.holder_of_subject(ca_name, subject_dn, other_than=username)
         if holder is not None:
             raise SubjectInUse(
-                f"User '{entity.username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are "
+                f"User '{username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are "
                 "using while issued by the same CA."
             )
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from hypothesis import strategies as st
 from app.errors import InvalidInput, MalformedRequest, Refusal, UnknownAuthority, UnknownEndEntity
 from app.files.profile_files import load_profile
 from app.operations.profiles import Profiles
+from app.pki.certificate_fields import to_be_signed_text
+from app.pki.distribution_points import DistributionPoints
 from app.pki.profile_rules import Verdict
 from app.pki.revocation import RevocationReason
 from tests.builders import csr, key, one_line
@@ -39,6 +42,9 @@ FIELDS = {
     "certificatePolicies": "2.5.29.32",
     "tlsFeature": "1.3.6.1.5.5.7.1.24",
     "authorityKeyIdentifier": "2.5.29.35",
+    "cRLDistributionPoints": "2.5.29.31",
+    "freshestCRL": "2.5.29.46",
+    "authorityInfoAccess": "1.3.6.1.5.5.7.1.1",
 }
 
 
@@ -139,15 +145,28 @@ def profile_of(document):
         return load_profile(path)
 
 
+PARTITION = re.compile(rb"~[0-9](?=(~delta)?\.crl)")  # one digit, so that no length changes
+
+
 def comparable(certificate: x509.Certificate):
     """All but serial and signature, by a parser that is not the one that wrote it."""
     body = asn1.Certificate.load(certificate.public_bytes(Encoding.DER))["tbs_certificate"]
-    return {name: body[name].dump() for name in body if name != "serial_number"}
+    return {name: PARTITION.sub(b"~?", body[name].dump()) for name in body if name != "serial_number"}
 
 
-@given(document=profiles(), asked=requests())
+POINTS = st.builds(
+    DistributionPoints,
+    ca_name=st.just("IOTmidCA"),
+    base_urls=st.just(("https://pki.example", "http://pki.example")),
+    partitions=st.sampled_from([0, 2, 10]),
+    deltas=st.booleans(),
+)
+
+
+@given(document=profiles(), asked=requests(), points=st.none() | POINTS)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_explained_is_what_is_issued(installation, document, asked):
+def test_what_is_explained_is_what_is_issued(installation, document, asked, points):
+    object.__setattr__(installation.services.authorities.named("IOTmidCA"), "points", points)
     username, request = asked
     profile = profile_of(document)
     object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: {"CFREE": profile}))
@@ -170,6 +189,10 @@ def test_what_is_explained_is_what_is_issued(installation, document, asked):
         for decision in explanation.decisions
         if decision.verdict in {Verdict.KEPT, Verdict.WRITTEN}
     } - {"subject", "public key", "validity", "issuer", "serialNumber"}
+    for decision in explanation.decisions:
+        if decision.verdict in {Verdict.KEPT, Verdict.WRITTEN} and (oid := FIELDS.get(decision.field)):
+            critical = issued.extensions.get_extension_for_oid(x509.ObjectIdentifier(oid)).critical
+            assert ("; critical" in decision.reason, "; not critical" in decision.reason) == (critical, not critical)
     assert said == {extension.oid.dotted_string for extension in issued.extensions}
 
 
@@ -187,6 +210,42 @@ def test_explaining_signs_nothing_takes_no_serial_and_writes_nothing(installatio
     assert not explanation.refused
     assert installation.oracle.signed() == signed
     assert installation.settings.database.read_bytes() == before
+
+
+def test_partition_that_the_serial_will_decide_is_not_named(installation):
+    points = DistributionPoints("IOTmidCA", ("https://pki.example",), partitions=4, deltas=True)
+    object.__setattr__(installation.services.authorities.named("IOTmidCA"), "points", points)
+
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, subject="CN=a")
+
+    told = [decision.reason for decision in explanation.decisions if "one of 4" in decision.reason]
+    assert len(told) == 2
+    text = to_be_signed_text(explanation.draft)
+    assert "/pki/IOTmidCA~<by serial>.crl" in text
+    assert "/pki/IOTmidCA~<by serial>~delta.crl" in text
+    assert "~1" not in text
+
+
+def test_text_of_a_draft_leaves_out_its_own_serial_alone(installation):
+    name = "CN=a,O=Serial Number: 5"
+
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, subject=name)
+
+    text = to_be_signed_text(explanation.draft)
+    assert "Serial Number: drawn when it is signed" in text
+    assert "O=Serial Number: 5" in text
+
+
+def test_ca_without_its_key_is_refused_in_the_explanation_too(installation):
+    object.__setattr__(installation.services.authorities.named("IOTmidCA"), "key", None)
+
+    assert "offline" in reasons(installation, subject="CN=a")[0]
+
+
+def test_name_that_is_registered_for_another_is_refused_in_the_explanation_too(installation):
+    installation.add("first", subject_dn="CN=second,O=dojot")
+
+    assert "'first'" in reasons(installation, subject="CN=second,O=dojot")[0]
 
 
 def test_draft_is_not_signed_by_the_ca(installation):

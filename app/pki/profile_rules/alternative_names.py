@@ -116,7 +116,7 @@ class AlternativeNamesRule(Rule):
     def _requested_findings(self, problems: dict[x509.GeneralName, str | None]) -> Iterator[Finding]:
         for name, problem in problems.items():
             if problem is None:
-                reason = f"{str(name.value)[:MAX_NAME]} is allowed; {criticality(self.critical)}."
+                reason = f"{str(name.value)[:MAX_NAME]} is allowed; {criticality(critical=self.critical)}."
                 yield Finding("subjectAltName", Verdict.KEPT, reason)
             else:
                 yield Finding("subjectAltName", Verdict.DROPPED if self.drop else Verdict.REFUSED, problem)
@@ -129,7 +129,9 @@ class AlternativeNamesRule(Rule):
                 text = f"{template.kind}:{fill(template.text, request.placeholders)[:_SHOWN]}"
                 yield Finding("subjectAltName", Verdict.REFUSED, f"The name {text!r} cannot be made: {error}.")
             else:
-                yield Finding("subjectAltName", Verdict.WRITTEN, f"{name.value!s}; {criticality(self.critical)}.")
+                yield Finding(
+                    "subjectAltName", Verdict.WRITTEN, f"{name.value!s}; {criticality(critical=self.critical)}."
+                )
 
     def _names(self, request: EnrolmentRequest) -> list[x509.GeneralName]:
         """Return what stands in the certificate, no name twice; templates that cannot be made were refused before."""

@@ -47,7 +47,7 @@ class StaticExtensionsRule(Rule):
             yield Finding(
                 value.oid.dotted_string,
                 Verdict.WRITTEN,
-                f"DER {value.value.value.hex()}; {criticality(value.critical)}",
+                f"DER {value.value.value.hex()}; {criticality(critical=value.critical)}",
             )
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
@@ -105,7 +105,7 @@ class OtherExtensionsRule(Rule):
             if not _can_be_written(requested.value):
                 return Finding(oid, Verdict.REFUSED, f"The extension {oid} of the request cannot be written again.")
             return Finding(
-                oid, Verdict.KEPT, f"The profile lets the request bring it; {criticality(requested.critical)}."
+                oid, Verdict.KEPT, f"The profile lets the request bring it; {criticality(critical=requested.critical)}."
             )
         if requested.critical and requested.oid not in self._OVERWRITTEN | self.written:
             reason = f"The request insists (critical) on the extension {oid}, which the profile does not allow."

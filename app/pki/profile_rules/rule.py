@@ -59,7 +59,7 @@ class Finding:
     reason: str
 
 
-def criticality(critical: bool) -> str:  # noqa: FBT001 -- it is the one thing that is asked
+def criticality(*, critical: bool) -> str:
     """Return how a finding says whether an extension is critical."""
     return "critical" if critical else "not critical"
 

@@ -55,7 +55,7 @@ class KeyUsageRule(Rule):
         return self._listed(self.bits) + (", critical" if self.critical else "")
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        reason = f"{self._listed(self._bits(request))}; {criticality(self.critical)}"
+        reason = f"{self._listed(self._bits(request))}; {criticality(critical=self.critical)}"
         yield Finding("keyUsage", Verdict.WRITTEN, reason)
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
@@ -100,7 +100,7 @@ class ExtendedKeyUsageRule(Rule):
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         if self.usages:
-            yield Finding("extKeyUsage", Verdict.WRITTEN, f"{self._listed}; {criticality(self.critical)}")
+            yield Finding("extKeyUsage", Verdict.WRITTEN, f"{self._listed}; {criticality(critical=self.critical)}")
 
     @property
     def _listed(self) -> str:

@@ -7,7 +7,7 @@ import binascii
 import ipaddress
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from cryptography import x509
 from marshmallow import ValidationError, fields
@@ -23,6 +23,7 @@ _LENGTH: Final = re.compile(
     r"(?:(\d{1,6})m\s*)?(?:(\d{1,6})s\s*)?",
     re.ASCII,
 )
+_MAX_PATTERNS: Final = 8
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,19})){1,30}", re.ASCII)
 
 
@@ -91,16 +92,24 @@ def _object_identifier(text: str) -> x509.ObjectIdentifier | None:
 class Patterns(fields.Field["bool | tuple[str, ...]"]):
     """True for any name, False for none, or regular expressions of which one must match the whole name."""
 
-    JSON: Final = {"oneOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    JSON: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            {"type": "boolean"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": _MAX_PATTERNS},
+        ]
+    }
 
     def _deserialize(self, value: Any, *_: object, **__: object) -> bool | tuple[Any, ...]:
         if isinstance(value, bool):
             return value
         if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
             raise ValidationError(f"is true, false or a list of {self.what}")
+        if self.most is not None and len(value) > self.most:
+            raise ValidationError(f"holds more than {self.most} {self.what}")
         return tuple(self.read(item) for item in value)
 
     what = "regular expressions"
+    most: ClassVar[int | None] = _MAX_PATTERNS
 
     def read(self, text: str) -> Any:
         """Return what one entry stands for."""
@@ -113,6 +122,10 @@ class Networks(Patterns):
     """The same with networks (CIDR) for addresses."""
 
     what = "networks such as 10.0.0.0/8"
+    most = None
+    JSON: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+    }
 
     def read(self, text: str) -> Any:
         """Return the network."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from app.errors import ConfigurationError
+from app.files.profile_probe import probe_problem
 from app.files.profile_schema import HASHES, ProfileSchema
 from app.files.profile_sections import CURVES
 from app.files.yaml_file import load_with_text
@@ -45,7 +46,7 @@ def load_profile(path: Path) -> CertificateProfile:
         for value in data["extensions"]
     )
     usages = data["extended_key_usage"]
-    return CertificateProfile(
+    profile = CertificateProfile(
         name=path.stem,
         sha256=sha256,
         cas=data["cas"],
@@ -68,6 +69,9 @@ def load_profile(path: Path) -> CertificateProfile:
         renewal_with_same_key=data["renewal_with_same_key"],
         text=text,
     )
+    if (problem := probe_problem(profile)) is not None:
+        raise ConfigurationError(f"{path}: {problem}")
+    return profile
 
 
 def _pointers(data: dict[str, Any]) -> frozenset[Pointer]:

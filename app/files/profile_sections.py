@@ -52,9 +52,10 @@ class KeySchema(Schema):
     refuse_weak = fields.Bool(
         load_default=True,
         metadata=about(
-            "Refuse RSA keys that can be broken: ROCA, close, small or shared primes, small exponents.",
+            "Refuse keys that can be broken: RSA with ROCA, close, small or shared primes, a small private exponent or "
+            "a prime modulus; points of small order; small multiples of a curve's generator.",
             True,
-            "EJBCA RsaKeyValidator; CVE-2017-15361",
+            "EJBCA RsaKeyValidator, EccKeyValidator; CVE-2017-15361",
         ),
     )
 
@@ -84,7 +85,11 @@ class SubjectSchema(Schema):
     )
     common_name = fields.Str(
         load_default=None,
-        metadata=about("Regular expression that the whole common name must match.", "[a-f0-9]{6}", "EJBCA VALIDATION"),
+        metadata=about(
+            "Regular expression that the whole common name must match; there must be one alone.",
+            "[a-f0-9]{6}",
+            "EJBCA VALIDATION",
+        ),
     )
 
     @validates_schema
@@ -93,6 +98,8 @@ class SubjectSchema(Schema):
             raise ValidationError("attributes and template contradict each other")
         if data["attributes"] and "CN" not in data["attributes"]:
             raise ValidationError("must hold CN", "attributes")
+        if len(set(data["attributes"])) < len(data["attributes"]):
+            raise ValidationError("an attribute is there twice", "attributes")
         if data["common_name"] is not None and (problem := pattern_problem(data["common_name"])) is not None:
             raise ValidationError(problem, "common_name")
 
@@ -171,6 +178,7 @@ class PolicySchema(Schema):
     cps = fields.Url(
         load_default=None,
         schemes={"http", "https"},
+        validate=validate.Regexp(r"[\x21-\x7e]+\Z", error="is not ASCII (RFC 5280 4.2.1.4: an IA5String)"),
         metadata=about("Address of the practice statement.", "https://pki.example/cps", "RFC 5280 4.2.1.4"),
     )
 

@@ -82,7 +82,7 @@ class EndEntities:
         existing = self.store.find(entity.username)
         if existing is not None and only_new:
             raise Conflict(f"User {entity.username} already exists.")
-        self._check_subject(entity)
+        self.check_subject(entity.username, entity.subject_dn, entity.ca_name)
         if existing is None:
             entity = dataclasses.replace(entity, status=EndEntityStatus.NEW)
         else:
@@ -114,6 +114,7 @@ class EndEntities:
     def revoke(self, username: str, reason: RevocationReason, actor: Actor, *, delete: bool = False) -> int:
         """Revoke all live certificates of the end entity and make it REVOKED; return how many that changed.
 
+        KEYCOMPROMISE reaches those that have ended too: their keys are never to be certified again.
         Repeating is no error. ``delete`` forgets the end entity as well, never its certificates.
         """
         if reason not in _REVOKING:
@@ -135,7 +136,8 @@ class EndEntities:
         revoked = [
             certificate.serial
             for certificate in self.certificates.of_user(username)
-            if certificate.not_after > now and self._revoke(certificate, reason, now)
+            if (certificate.not_after > now or reason is RevocationReason.KEYCOMPROMISE)
+            and self._revoke(certificate, reason, now)
         ]
         self.store.set_status(username, EndEntityStatus.REVOKED, now)
         self._audit(Action.ENTITY_REVOKED, username, actor, serials=revoked, reason=reason.name)
@@ -193,11 +195,12 @@ class EndEntities:
     def _verifier(self, username: str, password: str | None) -> str | None:
         return None if password is None else self.enrolment.passwords.verifier(username, password)
 
-    def _check_subject(self, entity: EndEntity) -> None:
-        holder = self.store.holder_of_subject(entity.ca_name, entity.subject_dn, other_than=entity.username)
+    def check_subject(self, username: str, subject_dn: str, ca_name: str) -> None:
+        """Raise :class:`SubjectInUse` when another end entity is registered with that subject at that CA."""
+        holder = self.store.holder_of_subject(ca_name, subject_dn, other_than=username)
         if holder is not None:
             raise SubjectInUse(
-                f"User '{entity.username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are "
+                f"User '{username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are "
                 "using while issued by the same CA."
             )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from app.errors import Conflict, InvalidInput, NotAllowed, ProfileViolation
+from app.errors import Conflict, InvalidInput, NotAllowed, ProfileViolation, SigningUnavailable
 from app.pki import distinguished_name
 from app.pki.certificate_template import Pointer
 from app.pki.certification_request import CertificationRequest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from app.operations.uniqueness import Uniqueness
     from app.pki.certificate_authority import CertificateAuthority
     from app.pki.certificate_profile import CertificateProfile
+    from app.pki.certificate_template import CertificateTemplate
     from app.pki.distribution_points import DistributionPoints
 
 _NO_SERIAL: Final = 1
@@ -123,26 +125,46 @@ class Explanations:
             return [Decision("issuer", Verdict.REFUSED, str(refusal), "cas", "EJBCA availablecas")]
         if any(finding.verdict is Verdict.REFUSED for _, finding in profile.judge(asked)):
             return []
-        template = profile.apply(asked, asked.subject, asked.username)
         try:
-            authority.dates(template, self.now())
+            template = profile.apply(asked, asked.subject, asked.username)
         except ProfileViolation as violation:
-            return [Decision("validity", Verdict.REFUSED, str(violation), "validity", "RFC 5280 section 4.1.2.5")]
-        try:
-            self.uniqueness.check(asked, template.subject, profile, authority.name, self.now())
-        except Conflict as conflict:
-            return [Decision("holder", Verdict.REFUSED, str(conflict), "", "EJBCA enforces unique keys and names")]
-        try:
-            self.drafts.check(authority, profile, template, serial=_NO_SERIAL, now=self.now())
-        except ProfileViolation as violation:
-            return [Decision("certificate", Verdict.REFUSED, str(violation), "lint", "pkilint, RFC 5280")]
+            return [Decision("certificate", Verdict.REFUSED, str(violation), "", "RFC 5280 section 4.1")]
+        if (refused := self._refusal(profile, asked, template, authority)) is not None:
+            return [refused]
         written = (
             ("issuer", authority.subject_dn, "RFC 5280 section 4.1.2.4"),
             ("serialNumber", "Drawn when it is signed.", "RFC 5280 section 4.1.2.2"),
-            ("authorityKeyIdentifier", "The CA's subjectKeyIdentifier.", "RFC 5280 section 4.2.1.1"),
+            ("authorityKeyIdentifier", "The CA's subjectKeyIdentifier; not critical.", "RFC 5280 section 4.2.1.1"),
             *_pointers(template.pointers, authority.points),
         )
         return [Decision(name, Verdict.WRITTEN, reason, "", clause) for name, reason, clause in written]
+
+    def _refusal(
+        self,
+        profile: CertificateProfile,
+        asked: EnrolmentRequest,
+        template: CertificateTemplate,
+        authority: CertificateAuthority,
+    ) -> Decision | None:
+        """Return the first thing that would stop the CA, in the order in which it would be found."""
+        now, subject_dn = self.now(), distinguished_name.to_string(asked.subject)
+        holder = "EJBCA enforces unique keys and names"
+        registered = partial(self.end_entities.check_subject, asked.username, subject_dn, authority.name)
+        held = partial(self.uniqueness.check, asked, template.subject, profile, authority.name, now)
+        linted = partial(self.drafts.check, authority, profile, template, serial=_NO_SERIAL, now=now)
+        checks: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
+            ("issuer", "", "RFC 5280 section 6.1.3", partial(authority.check_usable, now)),
+            ("validity", "validity", "RFC 5280 section 4.1.2.5", partial(authority.dates, template, now)),
+            ("holder", "", holder, registered),
+            ("holder", "", holder, held),
+            ("certificate", "lint", "pkilint, RFC 5280", linted),
+        )
+        for name, key, clause, check in checks:
+            try:
+                check()
+            except (Conflict, ProfileViolation, SigningUnavailable) as refusal:
+                return Decision(name, Verdict.REFUSED, str(refusal), key, clause)
+        return None
 
 
 def _pointers(wanted: Collection[Pointer], points: DistributionPoints | None) -> Iterator[tuple[str, str, str]]:
@@ -151,4 +173,6 @@ def _pointers(wanted: Collection[Pointer], points: DistributionPoints | None) ->
         return
     for pointer, (name, clause) in _POINTERS.items():
         if pointer in wanted and (points.deltas or pointer is not Pointer.FRESHEST_CRL):
-            yield name, f"The URL for {pointer} below {points.base_urls[0]}.", clause
+            by_serial = points.partitions and pointer in {Pointer.CRL, Pointer.FRESHEST_CRL}
+            which = f", one of {points.partitions} by the serial" if by_serial else ""
+            yield name, f"The URL for {pointer} below {points.base_urls[0]}{which}; not critical.", clause

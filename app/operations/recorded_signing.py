@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import serialization
 
 from app.errors import Conflict, Refusal, StoreUnavailable, WrongStatus
 from app.operations.actor import SYSTEM
-from app.pki.certificate_authority import public_key_sha256_of, serial_hex
+from app.pki.certificate_authority import serial_hex
 from app.pki.distinguished_name import to_string
+from app.pki.key_identity import public_key_sha256_of
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
 

@@ -40,8 +40,11 @@ class Revocation:
         """Return the certificate of the CA (name or DN) with that serial (hex, any case, leading zeros)."""
         return self.certificates.find(self.authorities.named(ca).name, canonical_serial(serial))
 
-    def change(self, ca: str, serial: str, reason: RevocationReason, actor: Actor) -> None:
-        """Revoke, hold or release a certificate; raise in EJBCA's words what is not allowed."""
+    def change(self, ca: str, serial: str, reason: RevocationReason, actor: Actor, *, correcting: bool = False) -> None:
+        """Revoke, hold or release a certificate; raise in EJBCA's words what is not allowed.
+
+        With ``correcting`` one that was revoked for another reason can still become KEYCOMPROMISE; its date stays.
+        """
         authority, wanted = self.authorities.named(ca), canonical_serial(serial)
         with self.database.transaction():
             stored = self._existing(authority, wanted)
@@ -49,8 +52,9 @@ class Revocation:
                 raise NotAllowed("The certificate of an OCSP responder is not revoked: it is renewed, and soon ends.")
             if stored.certificate_type is not CertificateType.END_ENTITY:
                 raise NotAllowed("The certificate of a CA is not revoked here: take the CA out of use first.")
-            new = revocation.after(stored.revocation_reason, reason, issuer=authority.subject_dn, serial=wanted)
-            self.certificates.change_reason(authority.name, wanted, stored.revocation_reason, new, self.now())
+            old = stored.revocation_reason
+            new = revocation.after(old, reason, issuer=authority.subject_dn, serial=wanted, correcting=correcting)
+            self.certificates.change_reason(authority.name, wanted, old, new, self.now())
             released = new is RevocationReason.NOTREVOKED
             action = Action.CERTIFICATE_RELEASED if released else Action.CERTIFICATE_REVOKED
             which = {"ca": authority.name, "serial": wanted, "reason": reason.name}

@@ -50,12 +50,10 @@ class Uniqueness:
             )
 
     def _check_subject(self, asked: EnrolmentRequest, subject: x509.Name, ca_name: str, now: datetime) -> None:
-        """A registered name is nobody else's already; one that a profile made of it may come out as another's."""
+        """Another's good certificate may hold even a registered name: by a profile, or after its holder was deleted."""
         username = asked.username
         if self.authorities.holder_of_subject(subject) is not None:
             raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
-        if subject == asked.subject:
-            return
         holder = self.holders.holder_of_subject(ca_name, to_string(subject), now, other_than=username)
         if holder is not None:
             raise SubjectInUse(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
@@ -10,22 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from app.errors import ProfileViolation, SigningUnavailable
 from app.pki.certificate_template import Particulars, Pointer
 from app.pki.distinguished_name import ca_id, to_string
+from app.pki.key_identity import public_key_sha256_of
 from app.pki.write_ahead_key import hash_for, inherited_hash, write_ahead_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from cryptography.hazmat.primitives.asymmetric.types import (
-        CertificateIssuerPrivateKeyTypes,
-        CertificatePublicKeyTypes,
-    )
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
     from app.pki.certificate_template import CertificateTemplate
     from app.pki.distribution_points import DistributionPoints
@@ -85,7 +82,7 @@ class CertificateAuthority:
 
     @cached_property
     def public_key_sha256(self) -> str:
-        """SHA-256 of the DER of the CA's SubjectPublicKeyInfo, in hex."""
+        """By what the CA's key is known again."""
         return public_key_sha256_of(self.certificate.public_key())
 
     @cached_property
@@ -227,12 +224,6 @@ def check_serial(serial: int) -> None:
 def serial_hex(serial: int) -> str:
     """Return a serial as it is stored and shown: upper-case hex without leading zeros."""
     return f"{serial:X}"
-
-
-def public_key_sha256_of(key: CertificatePublicKeyTypes) -> str:
-    """Return the SHA-256 of the DER of the key's SubjectPublicKeyInfo, in hex."""
-    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(spki).hexdigest()
 
 
 def _sign(

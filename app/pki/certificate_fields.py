@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,11 +11,16 @@ from OpenSSL import crypto
 
 from app.pki.declared_authority import describe_key
 from app.pki.distinguished_name import to_string
+from app.pki.distribution_points import SEPARATOR
 from app.pki.profile_rules import ExtendedKeyUsageRule, KeyUsageRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_SERIAL: Final = re.compile(r"^ {8}Serial Number:.*$", re.MULTILINE)
+_PARTITION: Final = re.compile(
+    rf"^(?P<url> +URI:\S+/pki/\S+{SEPARATOR})\d+(?P<file>({SEPARATOR}delta)?\.crl)$", re.MULTILINE
+)
 _KINDS: Final[dict[type[x509.GeneralName], str]] = {
     x509.DNSName: "dns",
     x509.IPAddress: "ip",
@@ -24,12 +30,14 @@ _KINDS: Final[dict[type[x509.GeneralName], str]] = {
 
 
 def to_be_signed_text(certificate: x509.Certificate) -> str:
-    """Return OpenSSL's text of the certificate without serial and signature, which a draft has none of."""
+    """Return OpenSSL's text of the certificate without serial and signature, which a draft has none of.
+
+    Where the serial decides on one of several revocation lists, the text names none of them.
+    """
     text = crypto.dump_certificate(crypto.FILETYPE_TEXT, crypto.X509.from_cryptography(certificate)).decode()
     head = text[: text.rindex("    Signature Algorithm:")]
-    drawn = "        Serial Number: drawn when it is signed\n"
-    lines = head.splitlines(keepends=True)
-    return "".join(drawn if "Serial Number:" in line else line for line in lines)
+    head = _SERIAL.sub("        Serial Number: drawn when it is signed", head, count=1)
+    return _PARTITION.sub(r"\g<url><by serial>\g<file>", head)
 
 
 def certificate_fields(certificate: x509.Certificate) -> dict[str, Any]:

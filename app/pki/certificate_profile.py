@@ -111,14 +111,23 @@ class CertificateProfile:
         asked = EnrolmentRequest.of(request, username or common_name(subject) or "", subject)
         if refused := [finding.reason for _, finding in self.judge(asked) if finding.verdict is Verdict.REFUSED]:
             raise ProfileViolation(dict.fromkeys(refused))
+        try:
+            return self._template(asked)
+        except (ValueError, TypeError, NotImplementedError) as error:  # the library's, for what it cannot encode
+            raise ProfileViolation([f"By the profile {self.name} no certificate can be made of it: {error}"]) from error
+
+    def _template(self, asked: EnrolmentRequest) -> CertificateTemplate:
         end = self.validity.validity
+        extensions = tuple(extension for rule in self.rules for extension in rule.extensions(asked))
+        for extension in extensions:
+            extension.value.public_bytes()
         return CertificateTemplate(
             subject=self.subject.subject(asked),
             public_key=asked.public_key,
             validity=end if isinstance(end, timedelta) else timedelta.max,
             not_after=end if isinstance(end, datetime) else None,
             backdated=self.validity.backdated,
-            extensions=tuple(extension for rule in self.rules for extension in rule.extensions(asked)),
+            extensions=extensions,
             hash_algorithm=self.hash_algorithm,
             profile=self.name,
             profile_sha256=self.sha256,

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import AttributeOID, NameOID, SignatureAlgorithmOID
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import AttributeOID, NameOID, PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
 from app.errors import MalformedRequest, ProofOfPossessionFailed
+from app.pki.key_identity import public_key_sha256_of
 from app.pki.text import forbidden_character
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class CertificationRequest:
     """What a request asks for, after proof of possession; nothing in it is trusted beyond that.
 
     ``extensions`` are the requested ones as decoded objects, none twice. ``sha256`` is of the DER, in hex;
-    ``public_key_sha256`` of the DER of the SubjectPublicKeyInfo.
+    ``public_key_sha256`` is what the key is known again by.
     """
 
     public_key: CertificatePublicKeyTypes
@@ -109,8 +110,9 @@ class CertificationRequest:
             csr = x509.load_der_x509_csr(der)
         with _reading("public key"):
             public_key = csr.public_key()
-            spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+            public_key_sha256 = public_key_sha256_of(public_key)
         _check_signature(csr)
+        _check_key_algorithm(csr)
         with _reading("signature"):
             if asn1.decode_der(_SignedRequest, der).signature.padding_bits():
                 raise MalformedRequest("The request's signature has unused bits.")
@@ -122,7 +124,7 @@ class CertificationRequest:
         with _reading("extensions"):
             extensions = csr.extensions
             _check_key_usage(extensions)
-        return cls(public_key, extensions, hashlib.sha256(der).hexdigest(), hashlib.sha256(spki).hexdigest(), subject)
+        return cls(public_key, extensions, hashlib.sha256(der).hexdigest(), public_key_sha256, subject)
 
 
 def _check_signature(csr: x509.CertificateSigningRequest) -> None:
@@ -146,6 +148,16 @@ def _check_signature(csr: x509.CertificateSigningRequest) -> None:
         )
     if not valid:
         raise ProofOfPossessionFailed("POPO verification failed. The signature was not made by the key in the request.")
+
+
+def _check_key_algorithm(csr: x509.CertificateSigningRequest) -> None:
+    """The library reads a key for RSASSA-PSS as any RSA key, and would write it as one, useless to its holder."""
+    algorithm = csr.public_key_algorithm_oid  # type: ignore[attr-defined] # the library has it, its stub has not
+    if algorithm == PublicKeyAlgorithmOID.RSASSA_PSS:
+        raise MalformedRequest(
+            "The request's public key is for RSASSA-PSS alone (id-RSASSA-PSS, RFC 4055 section 1.2), which is not "
+            "supported; use an RSA key of algorithm rsaEncryption."
+        )
 
 
 def _check_attributes(csr: x509.CertificateSigningRequest) -> None:

@@ -39,11 +39,26 @@ RELEASES: Final = frozenset({RevocationReason.NOTREVOKED, RevocationReason.REMOV
 """What EJBCA takes as "no longer revoked"; only a certificate on hold can be released."""
 
 
-def after(current: RevocationReason, wanted: RevocationReason, *, issuer: str, serial: str) -> RevocationReason:
+_BECOME_COMPROMISED: Final = frozenset(
+    {
+        RevocationReason.UNSPECIFIED,
+        RevocationReason.AFFILIATIONCHANGED,
+        RevocationReason.SUPERSEDED,
+        RevocationReason.CESSATIONOFOPERATION,
+        RevocationReason.PRIVILEGESWITHDRAWN,
+    }
+)
+"""Reasons that say nothing of the key: it may turn out later that it was compromised."""
+
+
+def after(
+    current: RevocationReason, wanted: RevocationReason, *, issuer: str, serial: str, correcting: bool = False
+) -> RevocationReason:
     """Return the reason a certificate has after ``wanted`` was asked of one that has ``current``.
 
     Good to any reason, hold to a permanent reason, hold to good. All else raises: a permanent revocation stays as it is
-    (RFC 5280 section 5.3.1 knows a way back from certificateHold alone).
+    (RFC 5280 section 5.3.1 knows a way back from certificateHold alone). With ``correcting``, keyCompromise may take
+    the place of a reason that says nothing of the key; EJBCA does not let a client do that.
     """
     if current is RevocationReason.CERTIFICATEHOLD and wanted in RELEASES:
         return RevocationReason.NOTREVOKED
@@ -52,6 +67,7 @@ def after(current: RevocationReason, wanted: RevocationReason, *, issuer: str, s
             f"Not allowed to unrevoke a certificate that is not on hold. Issuer {issuer}, serialNo {serial}."
         )
     on_hold = current is RevocationReason.CERTIFICATEHOLD and wanted is not RevocationReason.CERTIFICATEHOLD
-    if current is RevocationReason.NOTREVOKED or on_hold:
+    corrects = correcting and wanted is RevocationReason.KEYCOMPROMISE and current in _BECOME_COMPROMISED
+    if current is RevocationReason.NOTREVOKED or on_hold or corrects:
         return wanted
     raise Conflict(f"Certificate is already revoked. Issuer: '{issuer}', serno: {serial}.")

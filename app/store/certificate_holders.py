@@ -26,14 +26,18 @@ class CertificateHolders:
         return row["username"] if row else None
 
     def holder_of_subject(self, ca_name: str, subject_dn: str, now: datetime, *, other_than: str) -> str | None:
-        """Return the name of another holder of a certificate of that CA and subject that is good now, or None."""
+        """Return the name of another holder of a certificate of that CA and subject that is good now, or None.
+
+        One on hold counts as good: it may be released.
+        """
         row = self._database.row(
             "SELECT username FROM certificates WHERE ca_name = :ca AND subject_dn = :dn AND username <> :other "
-            "AND revocation_reason = :good AND not_after > :now LIMIT 1",
+            "AND revocation_reason IN (:good, :hold) AND not_after > :now LIMIT 1",
             ca=ca_name,
             dn=subject_dn,
             other=other_than,
             good=RevocationReason.NOTREVOKED,
+            hold=RevocationReason.CERTIFICATEHOLD,
             now=to_text(now),
         )
         return row["username"] if row else None

@@ -3,10 +3,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
+from cryptography import x509
 
 from app.errors import ConfigurationError
 from app.files.profile_files import load_profile, load_profiles
 from app.pki import distinguished_name
+from app.pki.certificate_template import extension
+from app.pki.profile_rules import CertificatePoliciesRule
 from app.settings import shipped
 
 VALID = {
@@ -87,6 +90,10 @@ def test_profile_that_makes_no_sense_is_refused_by_file_and_key(write, change, k
 
 
 STATIC = {"oid": "1.3.6.1.4.1.55555.1", "der": "0500"}
+UNENCODABLE = extension(
+    x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), ["https://pki.ex\u00e4mple/"])]),
+    critical=False,
+)
 NO_NAMES = {"dns": False, "ip": False}
 
 
@@ -112,6 +119,9 @@ NO_NAMES = {"dns": False, "ip": False}
         ({"subject": {"template": "CN=device"}}, "subject", "the same name"),
         ({"subject": {"template": "O={username}"}}, "subject", "no CN"),
         ({"subject": {"template": "nonsense"}}, "subject", "no attribute"),
+        ({"subject": {"attributes": ["CN", "O", "CN"]}}, "subject.attributes", "twice"),
+        ({"alternative_names": {"dns": ["a"] * 9}}, "alternative_names.dns", "more than 8"),
+        ({"policies": [{"oid": "1.2.3", "cps": "https://pki.exämple/cps"}]}, "policies.0.cps", "ASCII"),
         ({"subject": {"attributes": ["O"]}}, "subject.attributes", "CN"),
         ({"subject": {"attributes": ["CN"], "template": "CN={username}"}}, "subject", "contradict"),
         ({"subject": {"common_name": "("}}, "subject.common_name", "no regular expression"),
@@ -138,6 +148,14 @@ def test_contradiction_stops_the_start_with_file_key_and_reason(write, change, k
     """A23."""
     with pytest.raises(ConfigurationError, match=rf"DEVICES\.yaml: (.*; )?{re.escape(key)}: [^;]*{re.escape(reason)}"):
         load_profile(write(VALID | change))
+
+
+def test_profile_by_which_nothing_can_be_encoded_is_refused_by_its_file(write, monkeypatch):
+    """Whatever a rule lets through: no enrolment is the first to find out."""
+    monkeypatch.setattr(CertificatePoliciesRule, "extensions", lambda *_: iter([UNENCODABLE]))
+
+    with pytest.raises(ConfigurationError, match=r"DEVICES\.yaml: no certificate can be made by it"):
+        load_profile(write(VALID))
 
 
 def test_refusal_names_the_line_of_the_key(write):

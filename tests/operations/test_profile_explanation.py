@@ -1,6 +1,8 @@
 """What is explained is what is issued, field by field; and explaining signs nothing and writes nothing."""
 
 import dataclasses
+import math
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -10,7 +12,7 @@ import yaml
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +21,8 @@ from hypothesis import strategies as st
 from app.errors import InvalidInput, MalformedRequest, Refusal, UnknownAuthority, UnknownEndEntity
 from app.files.profile_files import load_profile
 from app.operations.profiles import Profiles
+from app.pki.certificate_fields import to_be_signed_text
+from app.pki.distribution_points import DistributionPoints
 from app.pki.profile_rules import Verdict
 from app.pki.revocation import RevocationReason
 from tests.builders import csr, key, one_line
@@ -38,6 +42,9 @@ FIELDS = {
     "certificatePolicies": "2.5.29.32",
     "tlsFeature": "1.3.6.1.5.5.7.1.24",
     "authorityKeyIdentifier": "2.5.29.35",
+    "cRLDistributionPoints": "2.5.29.31",
+    "freshestCRL": "2.5.29.46",
+    "authorityInfoAccess": "1.3.6.1.5.5.7.1.1",
 }
 
 
@@ -138,15 +145,28 @@ def profile_of(document):
         return load_profile(path)
 
 
+PARTITION = re.compile(rb"~[0-9](?=(~delta)?\.crl)")  # one digit, so that no length changes
+
+
 def comparable(certificate: x509.Certificate):
     """All but serial and signature, by a parser that is not the one that wrote it."""
     body = asn1.Certificate.load(certificate.public_bytes(Encoding.DER))["tbs_certificate"]
-    return {name: body[name].dump() for name in body if name != "serial_number"}
+    return {name: PARTITION.sub(b"~?", body[name].dump()) for name in body if name != "serial_number"}
 
 
-@given(document=profiles(), asked=requests())
+POINTS = st.builds(
+    DistributionPoints,
+    ca_name=st.just("IOTmidCA"),
+    base_urls=st.just(("https://pki.example", "http://pki.example")),
+    partitions=st.sampled_from([0, 2, 10]),
+    deltas=st.booleans(),
+)
+
+
+@given(document=profiles(), asked=requests(), points=st.none() | POINTS)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_explained_is_what_is_issued(installation, document, asked):
+def test_what_is_explained_is_what_is_issued(installation, document, asked, points):
+    object.__setattr__(installation.services.authorities.named("IOTmidCA"), "points", points)
     username, request = asked
     profile = profile_of(document)
     object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: {"CFREE": profile}))
@@ -169,6 +189,10 @@ def test_what_is_explained_is_what_is_issued(installation, document, asked):
         for decision in explanation.decisions
         if decision.verdict in {Verdict.KEPT, Verdict.WRITTEN}
     } - {"subject", "public key", "validity", "issuer", "serialNumber"}
+    for decision in explanation.decisions:
+        if decision.verdict in {Verdict.KEPT, Verdict.WRITTEN} and (oid := FIELDS.get(decision.field)):
+            critical = issued.extensions.get_extension_for_oid(x509.ObjectIdentifier(oid)).critical
+            assert ("; critical" in decision.reason, "; not critical" in decision.reason) == (critical, not critical)
     assert said == {extension.oid.dotted_string for extension in issued.extensions}
 
 
@@ -186,6 +210,42 @@ def test_explaining_signs_nothing_takes_no_serial_and_writes_nothing(installatio
     assert not explanation.refused
     assert installation.oracle.signed() == signed
     assert installation.settings.database.read_bytes() == before
+
+
+def test_partition_that_the_serial_will_decide_is_not_named(installation):
+    points = DistributionPoints("IOTmidCA", ("https://pki.example",), partitions=4, deltas=True)
+    object.__setattr__(installation.services.authorities.named("IOTmidCA"), "points", points)
+
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, subject="CN=a")
+
+    told = [decision.reason for decision in explanation.decisions if "one of 4" in decision.reason]
+    assert len(told) == 2
+    text = to_be_signed_text(explanation.draft)
+    assert "/pki/IOTmidCA~<by serial>.crl" in text
+    assert "/pki/IOTmidCA~<by serial>~delta.crl" in text
+    assert "~1" not in text
+
+
+def test_text_of_a_draft_leaves_out_its_own_serial_alone(installation):
+    name = "CN=a,O=Serial Number: 5"
+
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, subject=name)
+
+    text = to_be_signed_text(explanation.draft)
+    assert "Serial Number: drawn when it is signed" in text
+    assert "O=Serial Number: 5" in text
+
+
+def test_ca_without_its_key_is_refused_in_the_explanation_too(installation):
+    object.__setattr__(installation.services.authorities.named("IOTmidCA"), "key", None)
+
+    assert "offline" in reasons(installation, subject="CN=a")[0]
+
+
+def test_name_that_is_registered_for_another_is_refused_in_the_explanation_too(installation):
+    installation.add("first", subject_dn="CN=second,O=dojot")
+
+    assert "'first'" in reasons(installation, subject="CN=second,O=dojot")[0]
 
 
 def test_draft_is_not_signed_by_the_ca(installation):
@@ -267,6 +327,66 @@ def test_compromised_key_is_refused_for_ever_for_the_same_end_entity_too(install
     assert "compromised" in reasons(installation, entity="f60c28")[0]
 
 
+def other_exponent(private):
+    """The same two primes with the next exponent that fits: whoever holds one key holds the other."""
+    numbers = private.private_numbers()
+    p, q = numbers.p, numbers.q
+    e = next(e for e in range(65539, 70000, 2) if math.gcd(e, (p - 1) * (q - 1)) == 1)
+    d = pow(e, -1, math.lcm(p - 1, q - 1))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
+
+
+def test_compromised_modulus_is_refused_with_another_exponent_too(installation):
+    """A31."""
+    installation.add()
+    installation.sign("f60c28", "dojot", REQUEST)
+    installation.services.end_entities.revoke("f60c28", RevocationReason.KEYCOMPROMISE, ACTOR)
+    installation.add()
+    installation.add("second")
+    same = one_line(csr(signing_key=other_exponent(key())))
+
+    with pytest.raises(Refusal, match="compromised and is never certified again"):
+        installation.sign("f60c28", "dojot", same)
+    with pytest.raises(Refusal, match="use same key as another user"):
+        installation.sign("second", "dojot", same)
+
+
+def test_certificate_revoked_for_another_reason_can_be_reported_as_compromised(installation):
+    """A31: the date of the revocation stays, and the next list tells the new reason."""
+    revoke = installation.services.revocation
+    installation.add()
+    serial = installation.sign("f60c28", "dojot", REQUEST).serial
+    revoke.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR)
+    before = revoke.find("IOTmidCA", serial)
+    installation.clock.advance(hours=1)
+
+    with pytest.raises(Refusal, match="already revoked"):
+        revoke.change("IOTmidCA", serial, RevocationReason.KEYCOMPROMISE, ACTOR)
+    revoke.change("IOTmidCA", serial, RevocationReason.KEYCOMPROMISE, ACTOR, correcting=True)
+
+    after = revoke.find("IOTmidCA", serial)
+    assert (after.revocation_reason, after.revoked_at) == (RevocationReason.KEYCOMPROMISE, before.revoked_at)
+    assert after.revocation_revision > before.revocation_revision
+    with pytest.raises(Refusal, match="already revoked"):
+        revoke.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR, correcting=True)
+    installation.add()
+    with pytest.raises(Refusal, match="compromised and is never certified again"):
+        installation.sign("f60c28", "dojot", REQUEST)
+
+
+def test_key_of_an_ended_certificate_can_be_reported_as_compromised(installation):
+    installation.add()
+    installation.sign("f60c28", "dojot", REQUEST)
+    installation.clock.advance(days=731)
+
+    assert installation.services.end_entities.revoke("f60c28", RevocationReason.SUPERSEDED, ACTOR) == 0
+    assert installation.services.end_entities.revoke("f60c28", RevocationReason.KEYCOMPROMISE, ACTOR) == 1
+    installation.add()
+    with pytest.raises(Refusal, match="compromised and is never certified again"):
+        installation.sign("f60c28", "dojot", REQUEST)
+
+
 @pytest.mark.parametrize("reason", [RevocationReason.SUPERSEDED, RevocationReason.CERTIFICATEHOLD])
 def test_key_that_was_revoked_for_another_reason_may_be_certified_again(installation, reason):
     installation.add()
@@ -291,6 +411,49 @@ def test_two_end_entities_never_come_out_with_one_name(installation):
         installation.sign("second", "dojot", other)
     installation.services.end_entities.revoke("first", RevocationReason.SUPERSEDED, ACTOR)
     assert installation.sign("second", "dojot", other).certificate.subject.rfc4514_string() == "CN=same"
+
+
+def test_registered_name_that_a_profile_gave_to_another_is_refused_too(installation):
+    """A13: the same two names in the other order."""
+    template = profile_of({**VALID, "subject": {"template": "CN=x-{username}"}})
+    both = {"CFREE": profile(installation), "T": template}
+    object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: both))
+    object.__setattr__(installation.services.end_entities, "profiles", Profiles(lambda: both))
+    installation.add("b", certificate_profile="T")
+    installation.add("x-b")
+    other = one_line(csr(signing_key=key(1)))
+
+    installation.sign("b", "dojot", REQUEST)
+
+    assert "'b'" in reasons(installation, other, entity="x-b")[0]
+    with pytest.raises(Refusal, match="same subject DN as the user"):
+        installation.sign("x-b", "dojot", other)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_name_of_a_deleted_end_entity_is_taken_while_its_certificate_is_good(installation, held):
+    installation.add("first", subject_dn="CN=same")
+    serial = installation.sign("first", "dojot", REQUEST).serial
+    if held:
+        installation.services.revocation.change("IOTmidCA", serial, RevocationReason.CERTIFICATEHOLD, ACTOR)
+    installation.services.end_entities.delete("first", ACTOR)
+    installation.add("second", subject_dn="CN=same")
+    other = one_line(csr(signing_key=key(1)))
+
+    with pytest.raises(Refusal, match="same subject DN as the user"):
+        installation.sign("second", "dojot", other)
+    installation.services.revocation.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR)
+    assert installation.sign("second", "dojot", other)
+
+
+def test_name_is_free_again_when_the_other_certificate_has_ended(installation):
+    installation.add("first", subject_dn="CN=same")
+    installation.sign("first", "dojot", REQUEST)
+    installation.services.end_entities.delete("first", ACTOR)
+    installation.add("second", subject_dn="CN=same")
+    installation.clock.advance(days=731)
+
+    assert installation.sign("second", "dojot", one_line(csr(signing_key=key(1))))
 
 
 def test_profile_decides_whether_a_key_is_certified_again(installation):

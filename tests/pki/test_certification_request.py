@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import MalformedRequest, ProofOfPossessionFailed, Refusal
-from app.pki.certificate_authority import public_key_sha256_of
 from app.pki.certification_request import MAX_DER_BYTES, CertificationRequest
+from app.pki.key_identity import public_key_sha256_of
 from tests.builders import csr, key
 
 VECTORS = sorted((Path(cryptography_vectors.__file__).parent / "x509" / "requests").iterdir())

@@ -4,14 +4,18 @@ import dataclasses
 import time
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from app.pki.certification_request import CertificationRequest
+from app.pki.enrolment_request import EnrolmentRequest
 from app.pki.profile_rules import KeyRule
 from app.pki.weak_key import warm_up, weakness
 from tests.builders import key
 from tests.pki.profile_rules.requests import asking, refusals
+from tests.vectors.cases import HERE as FOLDER
 from tests.vectors.keys import rsa_key
+from tests.vectors.primes import PRIME_MODULUS
 
 # The public key of the certificate with id 5534506057 in the certificate transparency logs (crt.sh).
 SHARED_PRIME = load_pem_public_key(b"""\
@@ -39,6 +43,7 @@ WEAK = {
     "Fermat": public(rsa_key("2048_close_primes").primes),
     "small prime factor": public((3, *rsa_key("2047").primes)),
     "shares a prime": SHARED_PRIME,
+    "itself a prime": public((PRIME_MODULUS,)),
 }
 
 
@@ -48,6 +53,26 @@ def test_weak_key_is_refused_with_its_weakness(told):
     (reason,) = refusals(RULE, asking(public_key=WEAK[told]))
 
     assert told in reason
+
+
+KNOWN = sorted([*FOLDER.glob("csr/ed25519_small_order_*"), *FOLDER.glob("csr/ec_*_generator_times_*")])
+
+
+@pytest.mark.parametrize("vector", KNOWN, ids=lambda path: path.stem)
+def test_key_whose_private_half_everybody_knows_is_refused_though_it_proves_possession(vector):
+    """A28: as points of small order one constant signature is good for every message."""
+    request = CertificationRequest.from_text(vector.read_text())
+    rule = KeyRule(curves=tuple(KeyRule.CURVES), ed25519=True)
+
+    (reason,) = refusals(rule, EnrolmentRequest.of(request, "device1", request.requested_subject))
+
+    assert "small order" in reason or "multiples of the curve's generator" in reason
+    assert not refusals(dataclasses.replace(rule, refuse_weak=False), asking(public_key=request.public_key))
+
+
+def test_there_are_vectors_of_every_encoding_and_curve():
+    assert len(list(FOLDER.glob("csr/ed25519_small_order_*"))) == 14
+    assert len(list(FOLDER.glob("csr/ec_*_generator_times_*"))) == 12
 
 
 @pytest.mark.parametrize("told", WEAK)
@@ -66,10 +91,11 @@ def test_exponent_as_long_as_the_modulus_is_refused():
 def test_good_keys_have_no_weakness():
     assert weakness(key().public_key()) is None
     assert weakness(ec.generate_private_key(ec.SECP256R1()).public_key()) is None
+    assert weakness(ed25519.Ed25519PrivateKey.generate().public_key()) is None
 
 
 def test_look_at_a_key_costs_little():
-    """About 0.4 ms of an issuance of 2 ms; the bound leaves room for a busy machine."""
+    """About 2 ms for 2048 bits; the bound leaves room for a busy machine."""
     warm_up()
     public_key = key().public_key()
     started = time.perf_counter()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from tests.vectors import primes
 from tests.vectors.der import integer, oid, sequence
-from tests.vectors.rsa_keys import RsaKey
+from tests.vectors.rsa_keys import RsaKey, UnsignableError
 
 FOLDER = Path(__file__).parent / "keys"
 ECDSA_WITH_SHA256 = sequence(oid("1.2.840.10045.4.3.2"))
@@ -53,6 +54,42 @@ def ec_key(curve: ec.EllipticCurve) -> Key:
 def ed25519_key() -> Key:
     key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
     return Key(_public_key_info(key.public_key()), lambda message: (sequence(oid("1.3.101.112")), key.sign(message)))
+
+
+@cache
+def known_ec_key(curve: ec.EllipticCurve, number: int) -> Key:
+    """The generator's multiple by a small number, or by its negative: the private half is that number."""
+    key = ec.derive_private_key(number % ORDERS[curve.name], curve)
+    scheme = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    return Key(_public_key_info(key.public_key()), lambda message: (ECDSA_WITH_SHA256, key.sign(message, scheme)))
+
+
+ORDERS = {curve.name: curve.group_order for curve in (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())}
+
+
+@cache
+def small_order_key(point: bytes) -> Key:
+    """An Ed25519 point A of order 1 to 8 (RFC 8032 section 5.1): R + kA = 0 and S = 0 for some R of small order."""
+    key = ed25519.Ed25519PublicKey.from_public_bytes(point)
+    return Key(_public_key_info(key), lambda message: (sequence(oid("1.3.101.112")), _forged(key, message)))
+
+
+def _forged(key: ed25519.Ed25519PublicKey, message: bytes) -> bytes:
+    for point in SMALL_ORDER_POINTS:
+        try:
+            key.verify(point + bytes(32), message)
+        except InvalidSignature:
+            continue
+        return point + bytes(32)
+    raise UnsignableError
+
+
+_P = 2**255 - 19
+_Y8 = int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little")
+SMALL_ORDER_POINTS = tuple(
+    (y | sign << 255).to_bytes(32, "little") for y in (0, 1, _P - 1, _Y8, _P - _Y8, _P, _P + 1) for sign in (0, 1)
+)
+"""All encodings of the eight points, with those that are not canonical: y not below p, or x = 0 with a sign."""
 
 
 @cache

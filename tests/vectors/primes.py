@@ -4,6 +4,8 @@ import math
 import secrets
 
 _SMALL_PRIMES = tuple(n for n in range(2, 2000) if all(n % d for d in range(2, math.isqrt(n) + 1)))
+# A prime as long as a modulus, to be one: the first of that length that is 11 modulo 12.
+PRIME_MODULUS = (1 << 2047) + 2895
 # The first 126 primes: the modulus of the faulty generator behind CVE-2017-15361 (ROCA) for 2048-bit keys.
 _ROCA_PRIMORIAL = math.prod(_SMALL_PRIMES[:126])
 

@@ -28,8 +28,8 @@ WITH_RSA_ENCRYPTION = {
 }
 
 
-class NotASquareError(ValueError):
-    """An even exponent can sign one message in 2**len(primes) only; the caller tries another message."""
+class UnsignableError(ValueError):
+    """Not every message can be signed by this key: with an even exponent one in 2**len(primes). Try another."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class RsaKey:
     def _private(self, encoded: bytes) -> bytes:
         message = int.from_bytes(encoded, "big")
         if self.e % 2 == 0 and not all(pow(message, (p - 1) // 2, p) == 1 for p in self.primes):
-            raise NotASquareError
+            raise UnsignableError
         return self._root(message).to_bytes(self.size, "big")
 
     def _root(self, message: int) -> int:

@@ -95,8 +95,11 @@ def show(serial: str, *, pem: bool, as_json: bool) -> None:
 @click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
 @refusals_fail
 def revoke(serial: str, reason: str, ca: str) -> None:
-    """Revoke the certificate with the hexadecimal SERIAL, for good."""
-    _change(serial, ca, RevocationReason.from_name(reason))
+    """Revoke the certificate with the hexadecimal SERIAL, for good.
+
+    One that was revoked for a reason that says nothing of its key can still be revoked as KEYCOMPROMISE.
+    """
+    _change(serial, ca, RevocationReason.from_name(reason), correcting=True)
     click.echo(f"{serial} is revoked; the next CRL shows it.")
 
 
@@ -126,8 +129,8 @@ def _print_found(search: CertificateSearch, limit: int, *, as_json: bool) -> Non
     print_rows([_described(certificate) for certificate in found], as_json=as_json)
 
 
-def _change(serial: str, ca: str, reason: RevocationReason) -> None:
-    services().revocation.change(ca, serial.replace(":", ""), reason, operator())
+def _change(serial: str, ca: str, reason: RevocationReason, *, correcting: bool = False) -> None:
+    services().revocation.change(ca, serial.replace(":", ""), reason, operator(), correcting=correcting)
 
 
 def _described(stored: StoredCertificate) -> dict[str, Any]:

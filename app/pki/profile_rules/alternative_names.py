@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote, urlsplit
 
 from cryptography import x509
 
 from app.pki.certificate_template import extension
-from app.pki.name_pattern import MAX_NAME, matches
-from app.pki.profile_rules.rule import Finding, Rule, Verdict
+from app.pki.name_pattern import MAX_NAME, Budget, BudgetSpent
+from app.pki.profile_rules.rule import Finding, Rule, Verdict, criticality
 from app.pki.profile_rules.subject import fill
 
 if TYPE_CHECKING:
@@ -26,9 +29,11 @@ Networks = bool | tuple[Network, ...]
 
 _MAX_HOST_NAME: Final = 253
 _SHOWN: Final = 80
+_NUMERIC: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*", re.ASCII)
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*", re.ASCII)
-_MAILBOX: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", re.ASCII)
-_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-Z_a-z~\[\]]+", re.ASCII)
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_STRING: Final = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(\.{_ATOM})*", re.ASCII)
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[!#$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,20 @@ class NameTemplate:
     kind: str
     text: str
 
+    def name(self, values: dict[str, str]) -> x509.GeneralName:
+        """Return the name, or raise :class:`ValueError`; in a URI what is put in stays within its part of it."""
+        if self.kind == "uri":
+            values = {key: quote(value, safe="") for key, value in values.items()}
+        return made_name(self.kind, fill(self.text, values))
+
 
 @dataclass(frozen=True)
 class AlternativeNamesRule(Rule):
     """Which names a request may bring, and which the profile writes itself.
 
     Of each type: True for any, False for none, or the patterns (for addresses: networks) of which one must match. What
-    is not allowed refuses the request, or is dropped where ``drop`` is set. ``maximum`` counts all names.
+    is not allowed refuses the request, or is dropped where ``drop`` is set. ``maximum`` counts what the certificate
+    would hold, where no name stands twice.
     """
 
     dns: Patterns = False
@@ -78,14 +90,22 @@ class AlternativeNamesRule(Rule):
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         requested = _requested(request)
-        total = len(requested or ()) + len(self.templates)
-        if (requested is not None or self.templates) and not 0 < total <= self.maximum:
+        try:
+            problems = _problems(self, requested or ())
+        except BudgetSpent:
+            reason = "The subject alternative name holds too many names to compare with the profile's patterns."
+            yield Finding("subjectAltName", Verdict.REFUSED, reason)
+            return
+        kept = [name for name, problem in problems.items() if problem is None]
+        total = len(kept if self.drop else problems) + len(self.templates)
+        nothing = requested == () and not self.templates
+        if nothing or total > self.maximum:
             reason = f"The subject alternative name must hold 1 to {self.maximum} names, not {total}."
             yield Finding("subjectAltName", Verdict.REFUSED, reason)
             return
-        yield from self._requested_findings(requested or [])
+        yield from self._requested_findings(problems)
         yield from self._written_findings(request)
-        if self.required and not self._names(request):
+        if self.required and not kept and not self.templates:
             reason = "A subject alternative name is required, and there is none that is allowed."
             yield Finding("subjectAltName", Verdict.REFUSED, reason)
 
@@ -93,43 +113,53 @@ class AlternativeNamesRule(Rule):
         if names := self._names(request):
             yield extension(x509.SubjectAlternativeName(names), critical=self.critical)
 
-    def _requested_findings(self, names: list[x509.GeneralName]) -> Iterator[Finding]:
-        for name in names:
-            if (problem := self._problem(name)) is None:
-                yield Finding("subjectAltName", Verdict.KEPT, f"{str(name.value)[:MAX_NAME]} is allowed.")
+    def _requested_findings(self, problems: dict[x509.GeneralName, str | None]) -> Iterator[Finding]:
+        for name, problem in problems.items():
+            if problem is None:
+                reason = f"{str(name.value)[:MAX_NAME]} is allowed; {criticality(critical=self.critical)}."
+                yield Finding("subjectAltName", Verdict.KEPT, reason)
             else:
                 yield Finding("subjectAltName", Verdict.DROPPED if self.drop else Verdict.REFUSED, problem)
 
     def _written_findings(self, request: EnrolmentRequest) -> Iterator[Finding]:
         for template in self.templates:
-            text = fill(template.text, request.placeholders)
             try:
-                yield Finding("subjectAltName", Verdict.WRITTEN, f"{made_name(template.kind, text).value!s}")
+                name = template.name(request.placeholders)
             except ValueError as error:
-                yield Finding("subjectAltName", Verdict.REFUSED, f"The name {text[:_SHOWN]!r} cannot be made: {error}.")
+                text = f"{template.kind}:{fill(template.text, request.placeholders)[:_SHOWN]}"
+                yield Finding("subjectAltName", Verdict.REFUSED, f"The name {text!r} cannot be made: {error}.")
+            else:
+                yield Finding(
+                    "subjectAltName", Verdict.WRITTEN, f"{name.value!s}; {criticality(critical=self.critical)}."
+                )
 
     def _names(self, request: EnrolmentRequest) -> list[x509.GeneralName]:
         """Return what stands in the certificate, no name twice; templates that cannot be made were refused before."""
-        names = [name for name in _requested(request) or [] if self._problem(name) is None]
+        problems = _problems(self, _requested(request) or ())
+        names = [name for name, problem in problems.items() if problem is None]
         for template in self.templates:
-            try:
-                name = made_name(template.kind, fill(template.text, request.placeholders))
-            except ValueError:
-                continue
-            if name not in names:
-                names.append(name)
-        return names
+            with suppress(ValueError):
+                names.append(template.name(request.placeholders))
+        return list(dict.fromkeys(names))
 
-    def _problem(self, name: x509.GeneralName) -> str | None:
+    def problem(self, name: x509.GeneralName, budget: Budget) -> str | None:
+        """Return why the request may not bring the name, as a sentence, or None."""
         if isinstance(name, x509.DNSName) and self.dns:
-            return _text_problem(name.value, self.dns, _is_host_name, "a host name (RFC 1123)")
+            return _text_problem(name.value, self.dns, _is_host_name, "a host name (RFC 1123)", budget)
         if isinstance(name, x509.IPAddress) and self.ip:
             return _address_problem(name.value, self.ip)
         if isinstance(name, x509.UniformResourceIdentifier) and self.uri:
-            return _text_problem(name.value, self.uri, _is_uri, "an absolute URI (RFC 3986)")
+            return _text_problem(name.value, self.uri, _is_uri, "an absolute URI (RFC 3986)", budget)
         if isinstance(name, x509.RFC822Name) and self.email:
-            return _text_problem(name.value, self.email, _is_mailbox, "a mailbox (RFC 5321)")
+            return _text_problem(name.value, self.email, _is_mailbox, "a mailbox (RFC 5321)", budget)
         return f"A subject alternative name of type {type(name).__name__} is not allowed."
+
+
+@lru_cache(maxsize=16)
+def _problems(rule: AlternativeNamesRule, names: tuple[x509.GeneralName, ...]) -> dict[x509.GeneralName, str | None]:
+    """Return each name once, and what is against it; kept for a moment, as a request is looked at more than once."""
+    budget = Budget()
+    return {name: rule.problem(name, budget) for name in dict.fromkeys(names)}
 
 
 def made_name(kind: str, text: str) -> x509.GeneralName:
@@ -139,12 +169,14 @@ def made_name(kind: str, text: str) -> x509.GeneralName:
     is_one, make = _KINDS[kind]
     if not is_one(text):
         raise ValueError(f"it is no {kind} name")
+    if kind == "uri" and (host := urlsplit(text).hostname) and not _is_host(host):
+        raise ValueError(f"{host[:_SHOWN]!r} in it is no host")
     return make(text)
 
 
-def _requested(request: EnrolmentRequest) -> list[x509.GeneralName] | None:
+def _requested(request: EnrolmentRequest) -> tuple[x509.GeneralName, ...] | None:
     try:
-        return list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+        return tuple(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         return None
 
@@ -154,10 +186,11 @@ def _text_problem(
     allowed: Patterns,
     is_one: Callable[[str], bool],
     what: str,
+    budget: Budget,
 ) -> str | None:
     if not is_one(text):
         return f"The subject alternative name {text[:_SHOWN]!r} is not {what}."
-    if allowed is True or any(matches(pattern, text) for pattern in allowed or ()):
+    if allowed is True or any(budget.matches(pattern, text) for pattern in allowed or ()):
         return None
     return f"The subject alternative name {text[:_SHOWN]!r} matches none of {', '.join(allowed or ())}."
 
@@ -171,16 +204,35 @@ def _address_problem(address: Address | Network, allowed: Networks) -> str | Non
 
 
 def _is_host_name(text: str) -> bool:
-    return len(text) <= _MAX_HOST_NAME and _HOST_NAME.fullmatch(text) is not None
+    """A last label that is a number would have browsers read the name as an address (RFC 1123 section 2.1; WHATWG)."""
+    if len(text) > _MAX_HOST_NAME or not _HOST_NAME.fullmatch(text):
+        return False
+    return not _NUMERIC.fullmatch(text.rpartition(".")[2])
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text) is not None
+    except ValueError:
+        return _is_host_name(text)
 
 
 def _is_uri(text: str) -> bool:
-    return len(text) <= MAX_NAME and _URI.fullmatch(text) is not None
+    """Brackets stand around an IPv6 address alone (RFC 3986 section 3.2.2)."""
+    if len(text) > MAX_NAME or not _URI.fullmatch(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        if "[" in parts.netloc:
+            ipaddress.IPv6Address(parts.hostname or "")
+        return parts.port != 0 and not {"[", "]"} & set(text.replace(parts.netloc, "", 1))
+    except ValueError:  # half a pair of brackets, or a port that is none
+        return False
 
 
 def _is_mailbox(text: str) -> bool:
     local, at, host = text.rpartition("@")
-    return bool(at) and _MAILBOX.fullmatch(local) is not None and _is_host_name(host)
+    return bool(at) and _DOT_STRING.fullmatch(local) is not None and _is_host_name(host)
 
 
 _KINDS: Final[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cryptography import x509
 
 from app.pki.certificate_template import extension
-from app.pki.profile_rules.rule import Finding, Rule, Verdict
+from app.pki.profile_rules.rule import Finding, Rule, Verdict, criticality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,8 @@ class BasicConstraintsRule(Rule):
         return f"CA:{str(self.ca).upper()}{', critical' if self.critical else ''}"
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        yield Finding("basicConstraints", Verdict.WRITTEN, f"CA:{str(self.ca).upper()}")
+        reason = f"CA:{str(self.ca).upper()}; {criticality(critical=self.critical)}"
+        yield Finding("basicConstraints", Verdict.WRITTEN, reason)
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         yield extension(x509.BasicConstraints(self.ca, self.path_length), critical=self.critical)
@@ -47,7 +48,9 @@ class SubjectKeyIdentifierRule(Rule):
         return "The SHA-1 of the public key."
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        yield Finding("subjectKeyIdentifier", Verdict.WRITTEN, self.describe())
+        yield Finding(
+            "subjectKeyIdentifier", Verdict.WRITTEN, f"{self.describe()[:-1]}; {criticality(critical=False)}."
+        )
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         yield extension(x509.SubjectKeyIdentifier.from_public_key(request.public_key), critical=False)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class KeyRule(Rule):
     """Which public keys are certified: RSA by its bits, elliptic curves by name, Ed25519.
 
-    ``refuse_weak`` looks for RSA keys whose private half can be found (EJBCA's RSA key validator).
+    ``refuse_weak`` looks for keys whose private half can be found (EJBCA's RSA and EC key validators).
     """
 
     rsa_min_bits: int | None = None
@@ -49,11 +49,11 @@ class KeyRule(Rule):
             return self._rsa_problem(key)
         if isinstance(key, ec.EllipticCurvePublicKey):
             if key.curve.name in self.curves:
-                return None
+                return self._weakness(key, "EC")
             # EJBCA holds the length of every key against the profile's, so P-256 is "256" to an RSA profile.
             return f"Illegal key length: {key.key_size}. The curve {key.curve.name} is not allowed; {self._allowed}"
         if isinstance(key, ed25519.Ed25519PublicKey):
-            return None if self.ed25519 else self._wrong_algorithm("Ed25519")
+            return self._weakness(key, "Ed25519") if self.ed25519 else self._wrong_algorithm("Ed25519")
         return self._wrong_algorithm(type(key).__name__.removesuffix("PublicKey"))
 
     def _rsa_problem(self, key: rsa.RSAPublicKey) -> str | None:
@@ -64,10 +64,11 @@ class KeyRule(Rule):
         numbers = key.public_numbers()
         if numbers.n % 2 == 0:
             return "The RSA modulus is even, so it is no product of two large primes."
-        if (problem := self._exponent_problem(numbers.e)) is not None:
-            return problem
+        return self._exponent_problem(numbers.e) or self._weakness(key, "RSA")
+
+    def _weakness(self, key: object, kind: str) -> str | None:
         weak = weakness(key) if self.refuse_weak else None
-        return f"The RSA key {weak}; make a new one." if weak else None
+        return f"The {kind} key {weak}; make a new one." if weak else None
 
     def _exponent_problem(self, exponent: int) -> str | None:
         if exponent < self.MIN_EXPONENT or exponent % 2 == 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from app.pki.profile_rules.rule import NEVER_FROM_A_REQUEST, Finding, Rule, Verdict
+from app.pki.profile_rules.rule import NEVER_FROM_A_REQUEST, Finding, Rule, Verdict, criticality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,11 @@ class StaticExtensionsRule(Rule):
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         for value in self.values:
-            yield Finding(value.oid.dotted_string, Verdict.WRITTEN, f"DER {value.value.value.hex()}")
+            yield Finding(
+                value.oid.dotted_string,
+                Verdict.WRITTEN,
+                f"DER {value.value.value.hex()}; {criticality(critical=value.critical)}",
+            )
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         yield from self.values
@@ -100,7 +104,9 @@ class OtherExtensionsRule(Rule):
         if self._keeps(requested.oid):
             if not _can_be_written(requested.value):
                 return Finding(oid, Verdict.REFUSED, f"The extension {oid} of the request cannot be written again.")
-            return Finding(oid, Verdict.KEPT, "The profile lets the request bring this extension.")
+            return Finding(
+                oid, Verdict.KEPT, f"The profile lets the request bring it; {criticality(critical=requested.critical)}."
+            )
         if requested.critical and requested.oid not in self._OVERWRITTEN | self.written:
             reason = f"The request insists (critical) on the extension {oid}, which the profile does not allow."
             return Finding(oid, Verdict.REFUSED, reason)

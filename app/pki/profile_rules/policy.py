@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cryptography import x509
 
 from app.pki.certificate_template import extension
-from app.pki.profile_rules.rule import Finding, Rule, Verdict
+from app.pki.profile_rules.rule import Finding, Rule, Verdict, criticality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class CertificatePoliciesRule(Rule):
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         if self.policies:
-            yield Finding("certificatePolicies", Verdict.WRITTEN, self._listed)
+            yield Finding("certificatePolicies", Verdict.WRITTEN, f"{self._listed}; {criticality(critical=False)}")
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         if self.policies:
@@ -67,7 +67,7 @@ class MustStapleRule(Rule):
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         if self.must_staple:
-            yield Finding("tlsFeature", Verdict.WRITTEN, "status_request")
+            yield Finding("tlsFeature", Verdict.WRITTEN, f"status_request; {criticality(critical=False)}")
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         if self.must_staple:

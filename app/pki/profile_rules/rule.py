@@ -59,6 +59,11 @@ class Finding:
     reason: str
 
 
+def criticality(*, critical: bool) -> str:
+    """Return how a finding says whether an extension is critical."""
+    return "critical" if critical else "not critical"
+
+
 class Rule(ABC):
     """One clause of a profile. ``key`` is where the profile's file says it."""
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from app.errors import InvalidInput
 from app.pki import distinguished_name
+from app.pki.name_pattern import matches
 from app.pki.profile_rules.rule import Finding, Rule, Verdict
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class SubjectRule(Rule):
 
     ``attributes`` keeps only those types, in that order; ``template`` makes a name with ``{username}`` and
     ``{common_name}`` replaced in its values, where nothing of them is read as syntax. ``common_name`` is an anchored
-    regular expression for the CN that results.
+    regular expression for the CN that results, which is then the only one.
     """
 
     attributes: tuple[x509.ObjectIdentifier, ...] = ()
@@ -78,11 +80,15 @@ class SubjectRule(Rule):
         common_name = distinguished_name.common_name(subject)
         if common_name is None:
             return "The subject has no common name."
-        if self.common_name is not None and not re.fullmatch(self.common_name, common_name):
+        if self.common_name is None:
+            return None
+        if len(subject.get_attributes_for_oid(NameOID.COMMON_NAME)) > 1:
+            return "The subject has several common names; only one can be held against the profile's pattern."
+        if not matches(self.common_name, common_name):
             return f"The common name {common_name!r} does not match {self.common_name!r}."
         return None
 
 
 def fill(text: str, values: dict[str, str]) -> str:
     """Replace each ``{name}`` of ``values`` in ``text``, once: what is put in is not looked at again."""
-    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)
+    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), text, flags=re.ASCII)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.pki.certificate_template import extension
-from app.pki.profile_rules.rule import Finding, Rule, Verdict
+from app.pki.profile_rules.rule import Finding, Rule, Verdict, criticality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,8 @@ class KeyUsageRule(Rule):
         return self._listed(self.bits) + (", critical" if self.critical else "")
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        yield Finding("keyUsage", Verdict.WRITTEN, self._listed(self._bits(request)))
+        reason = f"{self._listed(self._bits(request))}; {criticality(critical=self.critical)}"
+        yield Finding("keyUsage", Verdict.WRITTEN, reason)
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         bits = self._bits(request)
@@ -99,7 +100,7 @@ class ExtendedKeyUsageRule(Rule):
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         if self.usages:
-            yield Finding("extKeyUsage", Verdict.WRITTEN, self._listed)
+            yield Finding("extKeyUsage", Verdict.WRITTEN, f"{self._listed}; {criticality(critical=self.critical)}")
 
     @property
     def _listed(self) -> str:

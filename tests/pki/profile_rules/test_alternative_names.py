@@ -1,8 +1,11 @@
 import ipaddress
+import time
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from cryptography import x509
 
+from app.pki.name_pattern import Budget
 from app.pki.profile_rules import AlternativeNamesRule, NameTemplate
 from tests.pki.profile_rules.requests import asking, asking_for_names, refusals, verdicts, written
 
@@ -57,12 +60,90 @@ def test_name_must_match_one_of_the_patterns_or_networks(rule, good, bad):
         x509.UniformResourceIdentifier("urn:" + "a" * 300),
         x509.RFC822Name("nobody"),
         x509.RFC822Name("a@-b"),
+        x509.RFC822Name("a..b@c.example"),
+        x509.RFC822Name(".a@b.example"),
+        x509.RFC822Name("a.@b.example"),
+        x509.RFC822Name(f"{'a' * 65}@b.example"),
+        x509.DNSName("192.0.2.1"),
+        x509.DNSName("0x7f000001"),
+        x509.DNSName("a.0X7F"),
+        x509.DNSName("a.1"),
+        x509.UniformResourceIdentifier("a:%zz"),
+        x509.UniformResourceIdentifier("a:b%2"),
+        x509.UniformResourceIdentifier("http://[::1"),
+        x509.UniformResourceIdentifier("http://[a]/"),
+        x509.UniformResourceIdentifier("http://a/[b]"),
+        x509.UniformResourceIdentifier("http://a:port/"),
         x509.IPAddress(ipaddress.ip_network("10.0.0.0/8")),
     ],
     ids=str,
 )
 def test_name_that_is_not_what_its_type_says_is_refused_even_where_any_is_allowed(name):
     assert refusals(AlternativeNamesRule(dns=True, ip=True, uri=True, email=True), asking_for_names(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        x509.DNSName("1a.example"),
+        x509.DNSName("1.0x.example"),
+        x509.RFC822Name("a.b+c@d.example"),
+        x509.UniformResourceIdentifier("http://[2001:db8::1]:80/a?b=c#d"),
+        x509.UniformResourceIdentifier("urn:a%2Fb"),
+    ],
+    ids=str,
+)
+def test_name_that_only_looks_odd_is_taken(name):
+    assert names(AlternativeNamesRule(dns=True, uri=True, email=True), asking_for_names(name)) == [name]
+
+
+WORST = (".*.*.?.?[a-z]" + "[a-z]" * 5 + "A", ".*.*.?.?[b-z]" + "[a-z]" * 5 + "A", ".*.*.?.?[c-z]" + "[a-z]" * 5 + "A")
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_names_of_a_request_together_take_no_longer_than_a_moment(drop):
+    """A name is anybody's, and there may be many: each is looked at once, and all within one budget."""
+    rule = AlternativeNamesRule(dns=WORST, drop=drop)
+    many = [x509.DNSName(f"{number:03}.{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 50}") for number in range(99)]
+    request = asking_for_names(*many)
+    started = time.perf_counter()
+
+    assert "too many names to compare" in refusals(rule, request)[0]
+    assert time.perf_counter() - started < 2
+    usual = AlternativeNamesRule(dns=(r"[a-z0-9-]+\.[a-z0-9-]+\.devices\.example",))
+    assert not refusals(usual, asking_for_names(*(x509.DNSName(f"a.{number}.devices.example") for number in range(99))))
+
+
+def test_each_name_is_held_against_a_pattern_once(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Budget, "matches", lambda _, __, name: bool(seen.append(name)) or True)
+    rule = AlternativeNamesRule(dns=("[a-z.0-9]+",), required=True)
+    request = asking_for_names(DNS, x509.DNSName("once.example"))
+
+    assert not refusals(rule, request)
+    assert names(rule, request)
+    assert sorted(seen) == sorted({"f60c28.devices.example", "once.example"})
+
+
+def test_most_names_counts_what_is_kept_each_once():
+    rule = AlternativeNamesRule(dns=True, drop=True, maximum=1)
+
+    assert names(rule, asking_for_names(DNS, IP, URI, DNS)) == [DNS]
+    assert not refusals(rule, asking_for_names(DNS, IP, URI, DNS))
+    assert "not 2" in refusals(rule, asking_for_names(DNS, x509.DNSName("b.example")))[0]
+
+
+@pytest.mark.parametrize(
+    "username", ["evil.example/", "a@evil.example", "evil.example#", "a?b", "a b", "evil.example:1"]
+)
+def test_what_fills_a_uri_stays_in_its_part_and_is_never_another_host(username):
+    path = AlternativeNamesRule(templates=(NameTemplate("uri", "https://a.example/x/{username}/y"),))
+    host = AlternativeNamesRule(templates=(NameTemplate("uri", "https://{username}.a.example/x"),))
+
+    (made,) = names(path, asking(username=username))
+    assert urlsplit(made.value).hostname == "a.example"
+    assert [unquote(part) for part in urlsplit(made.value).path.split("/")] == ["", "x", username, "y"]
+    assert "is no host" in refusals(host, asking(username=username))[0]
 
 
 def test_name_that_is_not_allowed_is_dropped_where_the_profile_says_so():
@@ -85,8 +166,7 @@ def test_template_writes_names_of_the_end_entity_beside_the_requests():
         dns=True, templates=(NameTemplate("dns", "{username}.example"), NameTemplate("uri", "urn:dojot:{common_name}"))
     )
 
-    assert names(rule, asking_for_names(DNS, subject="CN=unit 7")) == [DNS, x509.DNSName("f60c28.example")]
-    assert "cannot be made" in refusals(rule, asking(subject="CN=unit 7"))[0]
+    assert names(rule, asking(subject="CN=unit 7"))[-1] == x509.UniformResourceIdentifier("urn:dojot:unit%207")
     assert names(rule, asking())[-1] == URI
 
 

@@ -42,6 +42,19 @@ def test_value_that_does_not_fit_its_place_is_refused():
     assert "cannot be made" in refusals(template("CN=x-{username}"), asking(username="a" * 64))[0]
 
 
+@pytest.mark.parametrize("subject", ["CN=f60c28,CN=admin", "CN=admin,CN=f60c28"])
+def test_second_common_name_does_not_slip_past_the_pattern(subject):
+    assert "several common names" in refusals(SubjectRule(common_name="[a-f0-9]{6}"), asking(subject=subject))[0]
+    assert not refusals(SubjectRule(), asking(subject=subject))
+
+
+def test_pattern_of_the_common_name_reads_ascii_alone():
+    rule = SubjectRule(common_name=r"\d+")
+
+    assert not refusals(rule, asking(subject="CN=12"))
+    assert refusals(rule, asking(subject="CN=\N{ARABIC-INDIC DIGIT ONE}"))
+
+
 def test_common_name_must_match_whole():
     rule = SubjectRule(common_name="[a-f0-9]{6}")
 

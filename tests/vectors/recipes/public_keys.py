@@ -7,8 +7,21 @@ from itertools import count
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.vectors.der import NULL, bit_string, integer, octet_string, oid, sequence
-from tests.vectors.keys import ECDSA_WITH_SHA256, Key, dsa_key, ec_key, ed448_key, ed25519_key, ml_dsa_key, rsa_key
-from tests.vectors.rsa_keys import RSA_ENCRYPTION, NotASquareError, RsaKey, rsa_public_key_info
+from tests.vectors.keys import (
+    ECDSA_WITH_SHA256,
+    SMALL_ORDER_POINTS,
+    Key,
+    dsa_key,
+    ec_key,
+    ed448_key,
+    ed25519_key,
+    known_ec_key,
+    ml_dsa_key,
+    rsa_key,
+    small_order_key,
+)
+from tests.vectors.primes import PRIME_MODULUS
+from tests.vectors.rsa_keys import RSA_ENCRYPTION, RSASSA_PSS, RsaKey, UnsignableError, rsa_public_key_info
 from tests.vectors.vector import (
     COMMON_NAME,
     SigningKey,
@@ -41,6 +54,7 @@ def vectors() -> Iterator[Vector]:
     yield from _rsa_moduli()
     yield from _rsa_structure()
     yield from _weak_rsa()
+    yield from _known_private_keys()
     yield from _named_curves()
     yield from _curve_points()
     yield from _other_algorithms()
@@ -64,11 +78,11 @@ def _rsa_exponents() -> Iterator[Vector]:
     yield issued("rsa_exponent_above_65537", "A27", request(key=RsaKey(primes, 2**32 + 15)))
 
 
-def _request_that_can_be_signed(key: RsaKey) -> bytes:
+def _request_that_can_be_signed(key: SigningKey) -> bytes:
     for number in count():
         try:
             return request(subject=name(attribute(COMMON_NAME, b"device%d" % number)), key=key)
-        except NotASquareError:
+        except UnsignableError:
             continue
     raise AssertionError
 
@@ -95,6 +109,11 @@ def _rsa_structure() -> Iterator[Vector]:
         ("unknown_algorithm", sequence(sequence(oid("1.2.3.4"), NULL), bit_string(numbers))),
     ):
         yield refused(f"rsa_public_key_{fault}", "A27", signed(request_info(key_info=info)), KEY)
+    # Certified as rsaEncryption, it would not be the key its holder has (RFC 4055 section 1.2).
+    pss = request_info(key_info=sequence(sequence(oid(RSASSA_PSS)), bit_string(numbers)))
+    yield refused(
+        "rsa_pss_public_key", "A27", signed(pss, lambda message: key.sign_pss(message, "sha256")), "RSASSA-PSS"
+    )
 
 
 def _weak_rsa() -> Iterator[Vector]:
@@ -102,6 +121,18 @@ def _weak_rsa() -> Iterator[Vector]:
     yield refused("rsa_close_primes", "A28", request(key=rsa_key("2048_close_primes")), "Fermat")
     yield refused("rsa_roca", "A28", request(key=rsa_key("2048_roca")), "ROCA")
     yield refused("rsa_small_factor", "A28", request(key=RsaKey((3, *rsa_key("2047").primes))), "small prime factor")
+
+
+def _known_private_keys() -> Iterator[Vector]:
+    """Nobody needs to have made these to sign with them. CFREE takes RSA alone; tests/pki asks profiles that do not."""
+    yield refused("rsa_prime_modulus", "A28", request(key=RsaKey((PRIME_MODULUS,))), "itself a prime")
+    for point in SMALL_ORDER_POINTS:
+        vector = f"ed25519_small_order_{point[:2].hex()}_{point[-1:].hex()}"
+        yield refused(vector, "A28", _request_that_can_be_signed(small_order_key(point)), KEY)
+    for curve in (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()):
+        for number in (1, 2, 16, -1):
+            vector = f"ec_{curve.name}_generator_times_{number}".replace("-", "minus_")
+            yield refused(vector, "A28", request(key=known_ec_key(curve, number)), KEY)
 
 
 def _named_curves() -> Iterator[Vector]:

@@ -298,7 +298,7 @@ def test_a_comparison_catches_up_with_what_kafka_no_longer_has(events, kafka, do
     dojot.devices = {"admin": [f"{number:05x}" for number in range(70)], "acme": ["fffff"]}
     dojot.failing_pages = {("admin", 3)}
     with events:
-        events.wait(lambda: len(events.statuses()) == 41)
+        events.wait(lambda: ("admin", "/device?page_num=3") in dojot.asked and len(events.statuses()) == 41)
         dojot.failing_pages = set()
         events.wait(lambda: len(events.statuses()) == 71)
 

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from app.errors import InvalidInput
 from app.pki import distinguished_name
-from app.pki.profile_rules import NEVER_FROM_A_REQUEST, KeyUsageRule, OtherExtensionsRule
+from app.pki.profile_rules import KeyUsageRule, OtherExtensionsRule, is_the_cas_alone
 
 _SIGNS_CERTIFICATES: Final = {"keyCertSign", "cRLSign"}
 _NOT_FOR_END_ENTITIES: Final = {
@@ -106,7 +106,7 @@ def _extensions(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     taken = {oid: key for oid, key in _OF_OTHER_KEYS.items() if data.get(key) or oid in OtherExtensionsRule.GOVERNED}
     for key, oids in (("extensions", written), ("keep_extensions", kept)):
         for oid in oids:
-            if oid in NEVER_FROM_A_REQUEST:
+            if is_the_cas_alone(oid):
                 yield key, f"{oid.dotted_string} is the CA's alone to write; no profile can give it away"
             elif oid in taken:
                 yield key, f"{oid.dotted_string} is what the key {taken[oid]} is for"

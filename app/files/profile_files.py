@@ -11,7 +11,7 @@ from app.errors import ConfigurationError
 from app.files.profile_probe import probe_problem
 from app.files.profile_schema import HASHES, ProfileSchema
 from app.files.profile_sections import CURVES
-from app.files.yaml_file import load_with_text
+from app.files.yaml_file import load_with_text, yaml_files
 from app.pki import distinguished_name
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.certificate_template import Pointer
@@ -85,7 +85,7 @@ def _pointers(data: dict[str, Any]) -> frozenset[Pointer]:
 
 def load_profiles(directory: Path) -> dict[str, CertificateProfile]:
     """Read all profiles of a directory by name."""
-    paths = [path for path in sorted(directory.glob("*.yaml")) if path.name != HIERARCHY_FILE]
+    paths = [path for path in yaml_files(directory) if path.name != HIERARCHY_FILE]
     if not paths:
         raise ConfigurationError(f"There is no certificate profile in {directory}.")
     return {path.stem: load_profile(path) for path in paths}

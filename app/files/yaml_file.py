@@ -75,7 +75,8 @@ def load_with_text(path: Path, schema: Schema) -> tuple[Any, str, str]:
         document = loader.construct_document(node) if node is not None else {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that never was
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        # ValueError: not UTF-8, or a date that never was; OverflowError: one beyond the calendar, seen from Greenwich
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     try:
         data = schema.load(document if document is not None else {})

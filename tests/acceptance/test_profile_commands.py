@@ -35,6 +35,15 @@ def test_check_names_file_key_and_line_of_each_problem(empty, tmp_path):  # noqa
     assert "B.yaml: basic_constraints.ca: a profile for end entities makes no CA" in told
 
 
+def test_check_tells_of_a_date_that_is_past_and_of_a_ca_that_is_not_there(empty, tmp_path):  # noqa: F811
+    good = (shipped("profiles") / "CFREE.yaml").read_text()
+    (tmp_path / "A.yaml").write_text(good.replace("validity: 730", "validity: 2020-12-31"))
+    (empty.base / "profiles" / "CFREE.yaml").write_text(good.replace("cas: any", "cas: [NoCA]"))
+
+    assert "the date is past" in empty("profile", "check", tmp_path / "A.yaml", status=1)
+    assert "there is no CA NoCA" in empty("profile", "check", status=1)
+
+
 def test_explain_shows_what_would_be_signed(midca, request_file):  # noqa: F811
     told = midca("profile", "explain", "CFREE", request_file, "--subject", "CN=f60c28,O=things")
     explained = midca.json("profile", "explain", "CFREE", request_file, "--subject", "CN=f60c28")

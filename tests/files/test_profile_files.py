@@ -12,6 +12,7 @@ from app.pki import distinguished_name
 from app.pki.certificate_template import extension
 from app.pki.profile_rules import CertificatePoliciesRule
 from app.settings import shipped
+from tests.builders import profiles_directory
 
 VALID = {
     "key": {"rsa": {"min": 2048, "max": 4096}},
@@ -137,6 +138,21 @@ NO_NAMES = {"dns": False, "ip": False}
         ({"keep_extensions": ["2.5.29.37"]}, "keep_extensions", "extended_key_usage is for"),
         ({"keep_extensions": ["1.3.6.1.5.5.7.1.24"], "must_staple": True}, "keep_extensions", "must_staple is for"),
         ({"keep_extensions": [2.5]}, "keep_extensions.0", "not an OID"),
+        ({"policies": [{"oid": "1.2.3"}, {"oid": "1.2.3"}]}, "policies", "twice"),
+        ({"validity": "0001-01-01T00:00:00+02:00"}, "validity", "does not exist in UTC"),
+        ({"subject": {"template": "CN={username}-{serial}"}}, "subject", "{serial}"),
+        ({"alternative_names": {"templates": ["dns:{device}.example"]}}, "alternative_names", "{device}"),
+        ({"alternative_names": {"templates": ["dns:{username.example"]}}, "alternative_names", "{username.example"),
+        ({"alternative_names": {"templates": ["ip:300.1.1.1"]}}, "alternative_names", "never comes out"),
+        ({"alternative_names": {"templates": ["dns:{username}.1"]}}, "alternative_names", "never comes out"),
+        (
+            {
+                "key": {"curves": ["P-256"]},
+                "key_usage": {"bits": ["keyEncipherment", "nonRepudiation"], "critical": True},
+            },
+            "key_usage",
+            "no use in TLS",
+        ),
         ({"policies": [{"oid": "9.9.9"}]}, "policies.0.oid", "not an OID"),
         ({"validity": "3 weeks"}, "validity", "2y 3mo"),
         ({"validity": "0d"}, "validity", "one minute"),
@@ -305,6 +321,24 @@ def test_alias_of_what_is_the_cas_is_not_given_away(write, oid):
     for change in ({"keep_extensions": [oid]}, {"extensions": [{"oid": oid, "der": "0500"}]}):
         with pytest.raises(ConfigurationError, match="CA's alone"):
             load_profile(write(VALID | change))
+
+
+@pytest.mark.parametrize(
+    ("cas", "told"),
+    [(["IOTmidCa"], "no CA IOTmidCa in hierarchy.yaml"), (["IOTmidCA", "IOTrootCA"], "signs other CAs only")],
+)
+def test_ca_that_is_not_there_or_signs_no_end_entities_is_refused(tmp_path, cas, told):
+    profiles_directory(tmp_path, A=yaml.safe_dump(VALID | {"cas": cas}))
+
+    with pytest.raises(ConfigurationError, match=rf"A\.yaml: cas: .*{told}"):
+        load_profiles(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "template", ["ip:{username}", "email:{username}", "uri:https://{username}/", "dns:{common_name}"]
+)
+def test_template_that_some_end_entity_can_fill_is_good(write, template):
+    assert load_profile(write(VALID | {"alternative_names": {"templates": [template]}}))
 
 
 def test_directory_without_a_profile_is_refused(tmp_path):

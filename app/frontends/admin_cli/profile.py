@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -74,9 +75,9 @@ def show(name: str, *, as_json: bool) -> None:
 def check(files: tuple[Path, ...]) -> None:
     """Check FILES, by default all profiles in use and their test cases; every problem with file, key and line."""
     directory = program().profiles()
-    checks: list[tuple[Path, Callable[[], object]]] = [(path, partial(load_profile, path)) for path in files]
+    checks: list[tuple[Path, Callable[[], object]]] = [(path, partial(_checked, load_profile, path)) for path in files]
     checks = checks or [
-        (directory, partial(load_profiles, directory)),
+        (directory, partial(_checked, load_profiles, directory)),
         (directory / CASES, partial(load_cases, directory)),
     ]
     problems = [problem for path, read in checks if (problem := _problem(path, read))]
@@ -84,6 +85,14 @@ def check(files: tuple[Path, ...]) -> None:
         click.echo(f"midca: {problem}", err=True)
     if problems:
         raise click.exceptions.Exit(1)
+
+
+def _checked(read: Callable[[Path], CertificateProfile | dict[str, CertificateProfile]], path: Path) -> None:
+    """Read and ask what a start does not: a CA goes on with its lists and answers when a profile has had its time."""
+    found = read(path)
+    for each in found.values() if isinstance(found, dict) else [found]:
+        if each.validity.has_ended(datetime.now(UTC)):
+            raise ConfigurationError(f"{each.name}.yaml: validity: the date is past; nothing is issued any more.")
 
 
 def _problem(path: Path, read: Callable[[], object]) -> str | None:

@@ -138,6 +138,10 @@ def test(directory: Path | None, *, as_json: bool) -> None:
     cases = load_cases(directory)
     if unknown := cases.keys() - profiles.keys():
         raise Failed(f"There are cases of {min(unknown)}, and no such profile in {directory}.")
+    if not cases:
+        raise Failed(f"There are no cases in {directory / CASES}.")
+    if without := profiles.keys() - cases.keys():
+        click.echo(f"midca: there are no cases of {', '.join(sorted(without))}", err=True)
     runner = ProfileCases()
     results = [result for name, found in cases.items() for result in runner.run(profiles[name], found)]
     named = [name for name, found in cases.items() for _ in found]
@@ -146,7 +150,7 @@ def test(directory: Path | None, *, as_json: bool) -> None:
         for name, result in zip(named, results, strict=True)
     ]
     print_rows(rows, as_json=as_json)
-    if not rows or any(result.problem for result in results):
+    if any(result.problem for result in results):
         raise click.exceptions.Exit(1)
 
 

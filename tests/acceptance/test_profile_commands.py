@@ -57,6 +57,7 @@ def test_check_tells_of_a_date_that_is_past_and_of_a_ca_that_is_not_there(empty,
 
     assert "the date is past" in empty("profile", "check", tmp_path / "A.yaml", status=1)
     assert "there is no CA NoCA" in empty("profile", "check", status=1)
+    assert "there is no CA NoCA" in empty("profile", "check", empty.base / "profiles", status=1)
 
 
 def test_explain_shows_what_would_be_signed(midca, request_file):  # noqa: F811

@@ -73,18 +73,19 @@ def show(name: str, *, as_json: bool) -> None:
 @profile.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
-    """Check FILES, by default all profiles in use and their test cases; every problem with file, key and line."""
-    directory = program().profiles()
-    checks: list[tuple[Path, Callable[[], object]]] = [(path, partial(_checked, load_profile, path)) for path in files]
-    checks = checks or [
-        (directory, partial(_checked, load_profiles, directory)),
-        (directory / CASES, partial(load_cases, directory)),
-    ]
+    """Check FILES or directories, by default the profiles in use and their cases; every problem with its line."""
+    checks = [check for path in files or (program().profiles(),) for check in _checks(path)]
     problems = [problem for path, read in checks if (problem := _problem(path, read))]
     for problem in problems:
         click.echo(f"midca: {problem}", err=True)
     if problems:
         raise click.exceptions.Exit(1)
+
+
+def _checks(path: Path) -> list[tuple[Path, Callable[[], object]]]:
+    if not path.is_dir():
+        return [(path, partial(_checked, load_profile, path))]
+    return [(path, partial(_checked, load_profiles, path)), (path / CASES, partial(load_cases, path))]
 
 
 def _checked(read: Callable[[Path], CertificateProfile | dict[str, CertificateProfile]], path: Path) -> None:

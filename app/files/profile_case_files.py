@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.errors import ConfigurationError
 from app.files.profile_fields import Der, Oid
-from app.files.yaml_file import load
+from app.files.yaml_file import load, yaml_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +22,19 @@ _FIELDS: Final = (
     "subject",
     "key",
     "days",
+    "hours",
+    "backdate",
+    "hash",
     "ca",
+    "cas",
     "key_usage",
     "extended_key_usage",
     "alternative_names",
     "policies",
+    "cps",
     "must_staple",
     "extensions",
+    "values",
     "critical",
 )
 
@@ -96,7 +102,7 @@ class _CasesSchema(Schema):
 
 def load_cases(directory: Path) -> dict[str, tuple[ProfileCase, ...]]:
     """Return the cases by the name of their profile; a profile without a file has none."""
-    return {path.stem: _load_file(path) for path in sorted((directory / CASES).glob("*.yaml"))}
+    return {path.stem: _load_file(path) for path in yaml_files(directory / CASES)}
 
 
 def _load_file(path: Path) -> tuple[ProfileCase, ...]:

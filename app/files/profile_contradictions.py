@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from app.errors import InvalidInput
 from app.pki import distinguished_name
-from app.pki.profile_rules import NEVER_FROM_A_REQUEST, KeyUsageRule, OtherExtensionsRule
+from app.pki.profile_rules import KeyUsageRule, NameTemplate, OtherExtensionsRule, is_the_cas_alone
 
 _SIGNS_CERTIFICATES: Final = {"keyCertSign", "cRLSign"}
 _NOT_FOR_END_ENTITIES: Final = {
@@ -20,6 +21,10 @@ _NOT_FOR_END_ENTITIES: Final = {
     ExtendedKeyUsageOID.OCSP_SIGNING: "lets its holder answer for the CA (RFC 6960 section 4.2.2.2)",
     ExtendedKeyUsageOID.CERTIFICATE_TRANSPARENCY: "signs precertificates for the CA (RFC 6962 section 3.1)",
 }
+_TLS: Final = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+_PLACEHOLDERS: Final = ("username", "common_name")
+_SAMPLES: Final = ("device", "192.0.2.1", "2001:db8::1", "a@b.example", "1")
+"""One of them fits wherever a template can come out as a name at all."""
 _AUTHENTICATES: Final = {"digitalSignature", "keyEncipherment", "keyAgreement"}
 _OF_OTHER_KEYS: Final = {
     ExtensionOID.SUBJECT_ALTERNATIVE_NAME: "alternative_names",
@@ -35,6 +40,7 @@ def contradictions(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _extended_key_usage(data)
     yield from _alternative_names(data)
     yield from _subject(data["subject"]["template"])
+    yield from _policies(data["policies"])
     yield from _extensions(data)
 
 
@@ -44,9 +50,13 @@ def _key_usage(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "key_usage", "keyCertSign and cRLSign are for CAs; no end entity profile can give them"
     if {"encipherOnly", "decipherOnly"} & bits and "keyAgreement" not in bits:
         yield "key_usage", "encipherOnly and decipherOnly mean nothing without keyAgreement (RFC 5280 section 4.2.1.3)"
+    tls = _TLS & set(data["extended_key_usage"]["usages"])
     for name, kind in _allowed_kinds(data["key"]):
-        if not bits - KeyUsageRule.UNFIT[kind]:
+        left = bits - KeyUsageRule.UNFIT[kind]
+        if not left:
             yield "key_usage", f"no bit of it is for {name} keys, which the profile allows"
+        elif tls and _AUTHENTICATES & bits and not _AUTHENTICATES & left:
+            yield "key_usage", f"what is left of it for {name} keys, {', '.join(sorted(left))}, is of no use in TLS"
 
 
 def _allowed_kinds(key: dict[str, Any]) -> Iterator[tuple[str, type]]:
@@ -65,8 +75,7 @@ def _extended_key_usage(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "extended_key_usage", f"{usage.dotted_string} {_NOT_FOR_END_ENTITIES[usage]}"
     if len(set(usages)) < len(usages):
         yield "extended_key_usage", "a usage is there twice"
-    tls = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} & set(usages)
-    if tls and not _AUTHENTICATES & set(data["key_usage"]["bits"]):
+    if _TLS & set(usages) and not _AUTHENTICATES & set(data["key_usage"]["bits"]):
         yield (
             "extended_key_usage",
             f"TLS needs one of {', '.join(sorted(_AUTHENTICATES))} in key_usage (RFC 5280 4.2.1.12)",
@@ -82,6 +91,32 @@ def _alternative_names(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "alternative_names", "a server is known by its alternative names alone (RFC 9525), and none is allowed"
     if len(names["templates"]) > names["max"]:
         yield "alternative_names", "there are more templates than names at most"
+    for text in names["templates"]:
+        if (unknown := _unknown_placeholder(text)) is not None:
+            yield "alternative_names", f"{text!r} holds {unknown}; only {{username}} and {{common_name}} are replaced"
+        elif not any(_can_be_made(text, sample) for sample in _SAMPLES):
+            yield "alternative_names", f"{text!r} never comes out as a name of its kind"
+
+
+def _unknown_placeholder(text: str) -> str | None:
+    rest = re.sub(rf"\{{({'|'.join(_PLACEHOLDERS)})\}}", "", text)
+    brace = re.search(r"\{[^{}]*\}?|\}", rest)
+    return brace[0] if brace else None
+
+
+def _can_be_made(text: str, sample: str) -> bool:
+    kind, _, template = text.partition(":")
+    try:
+        NameTemplate(kind, template).name(dict.fromkeys(_PLACEHOLDERS, sample))
+    except ValueError:
+        return False
+    return True
+
+
+def _policies(policies: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    oids = [policy["oid"] for policy in policies]
+    if len(set(oids)) < len(oids):
+        yield "policies", "a policy is there twice (RFC 5280 section 4.2.1.4)"
 
 
 def _subject(template: str | None) -> Iterator[tuple[str, str]]:
@@ -94,6 +129,8 @@ def _subject(template: str | None) -> Iterator[tuple[str, str]]:
         return
     if distinguished_name.common_name(name) is None:
         yield "subject", "the template has no CN"
+    if (unknown := _unknown_placeholder(template)) is not None:
+        yield "subject", f"the template holds {unknown}; only {{username}} and {{common_name}} are replaced"
     if "{username}" not in template and "{common_name}" not in template:
         yield "subject", "the template gives every end entity the same name; it needs {username} or {common_name}"
 
@@ -106,7 +143,7 @@ def _extensions(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     taken = {oid: key for oid, key in _OF_OTHER_KEYS.items() if data.get(key) or oid in OtherExtensionsRule.GOVERNED}
     for key, oids in (("extensions", written), ("keep_extensions", kept)):
         for oid in oids:
-            if oid in NEVER_FROM_A_REQUEST:
+            if is_the_cas_alone(oid):
                 yield key, f"{oid.dotted_string} is the CA's alone to write; no profile can give it away"
             elif oid in taken:
                 yield key, f"{oid.dotted_string} is what the key {taken[oid]} is for"

@@ -35,7 +35,10 @@ class Validity(fields.Field["timedelta | datetime"]):
     def _deserialize(self, value: Any, *_: object, **__: object) -> timedelta | datetime:
         value = _date(value) if isinstance(value, str) else value
         if isinstance(value, datetime):
-            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+            try:
+                return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+            except OverflowError as error:  # before the year 1 or after 9999, seen from Greenwich
+                raise ValidationError("is a date that does not exist in UTC") from error
         if isinstance(value, date):
             return datetime.combine(value, time(23, 59, 59), UTC)
         length = self._length(value)

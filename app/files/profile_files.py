@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from app.errors import ConfigurationError
+from app.files.hierarchy_file import load_hierarchy
 from app.files.profile_probe import probe_problem
 from app.files.profile_schema import HASHES, ProfileSchema
 from app.files.profile_sections import CURVES
-from app.files.yaml_file import load_with_text
+from app.files.yaml_file import load_with_text, yaml_files
 from app.pki import distinguished_name
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.certificate_template import Pointer
@@ -84,11 +85,24 @@ def _pointers(data: dict[str, Any]) -> frozenset[Pointer]:
 
 
 def load_profiles(directory: Path) -> dict[str, CertificateProfile]:
-    """Read all profiles of a directory by name."""
-    paths = [path for path in sorted(directory.glob("*.yaml")) if path.name != HIERARCHY_FILE]
+    """Read all profiles of a directory by name; where its hierarchy is declared, ``cas`` must be of it."""
+    paths = [path for path in yaml_files(directory) if path.name != HIERARCHY_FILE]
     if not paths:
         raise ConfigurationError(f"There is no certificate profile in {directory}.")
-    return {path.stem: load_profile(path) for path in paths}
+    profiles = {path: load_profile(path) for path in paths}
+    if (directory / HIERARCHY_FILE).exists():
+        declared = {ca.name: ca.signs_end_entities for ca in load_hierarchy(directory / HIERARCHY_FILE)}
+        for path, profile in profiles.items():
+            _check_cas(path, profile.cas or frozenset(), declared)
+    return {path.stem: profile for path, profile in profiles.items()}
+
+
+def _check_cas(path: Path, named: frozenset[str], declared: dict[str, bool]) -> None:
+    for name in sorted(named):
+        if name not in declared:
+            raise ConfigurationError(f"{path}: cas: there is no CA {name} in {HIERARCHY_FILE}.")
+        if not declared[name]:
+            raise ConfigurationError(f"{path}: cas: the CA {name} signs other CAs only, no end entities.")
 
 
 def _key(data: dict[str, Any]) -> KeyRule:

@@ -16,7 +16,7 @@ USAGES: Final = ExtendedKeyUsageRule.NAMES
 _NAME_KINDS: Final = ("dns", "ip", "uri", "email")
 
 
-def about(description: str, example: Any, source: str = "", **more: Any) -> dict[str, Any]:
+def about(description: str, example: Any, source: str, **more: Any) -> dict[str, Any]:
     """Return a field's metadata: what the JSON Schema and the documentation say of it."""
     return {"description": description, "example": example, "x-source": source, **more}
 
@@ -122,23 +122,31 @@ class AlternativeNamesSchema(Schema):
         metadata=about(
             "Names the profile writes; `{username}` and `{common_name}` are replaced.",
             ["dns:{username}.devices.example"],
+            "RFC 5280 4.2.1.6",
         ),
     )
-    required = fields.Bool(load_default=False, metadata=about("Refuse a certificate without any name.", True))
+    required = fields.Bool(
+        load_default=False, metadata=about("Refuse a certificate without any name.", True, "RFC 9525 2")
+    )
     otherwise = fields.Str(
         load_default="refuse",
         validate=validate.OneOf(["refuse", "drop"]),
         metadata=about(
-            "What becomes of a name that is not allowed: the request is refused, or the name dropped.", "drop"
+            "What becomes of a name that is not allowed: the request is refused, or the name dropped.",
+            "drop",
+            "RFC 2986 3: the CA may leave out what was asked",
         ),
     )
     max = fields.Int(
         load_default=100,
         strict=True,
         validate=validate.Range(1, 1000),
-        metadata=about("Most names of all kinds.", 100),
+        metadata=about("Most names of all kinds that the certificate holds.", 100, "RFC 5280 4.2.1.6, which sets none"),
     )
-    critical = fields.Bool(load_default=False, metadata=about("Mark the extension critical.", False))
+    critical = fields.Bool(
+        load_default=False,
+        metadata=about("Mark the extension critical.", False, "EJBCA subjectalternativenamecritical"),
+    )
 
 
 class KeyUsageSchema(Schema):
@@ -161,7 +169,9 @@ class ExtendedKeyUsageSchema(Schema):
         load_default=list,
         metadata=about(f"{', '.join(USAGES)}, or OIDs.", ["clientAuth"], "RFC 5280 4.2.1.12"),
     )
-    critical = fields.Bool(load_default=False, metadata=about("Mark the extension critical.", False))
+    critical = fields.Bool(
+        load_default=False, metadata=about("Mark the extension critical.", False, "EJBCA extendedkeyusagecritical")
+    )
 
 
 class BasicConstraintsSchema(Schema):
@@ -170,7 +180,9 @@ class BasicConstraintsSchema(Schema):
         validate=validate.OneOf([False], error="a profile for end entities makes no CA"),
         metadata=about("Always `false`: CAs are declared in hierarchy.yaml.", False, "RFC 5280 4.2.1.9"),
     )
-    critical = fields.Bool(required=True, metadata=about("Mark the extension critical.", True))
+    critical = fields.Bool(
+        required=True, metadata=about("Mark the extension critical.", True, "EJBCA basicconstraintscritical")
+    )
 
 
 class PolicySchema(Schema):
@@ -185,7 +197,7 @@ class PolicySchema(Schema):
 
 class StaticExtensionSchema(Schema):
     oid = Oid(required=True, metadata=about("The extension.", "1.3.6.1.4.1.55555.2", "RFC 5280 4.2", type="string"))
-    critical = fields.Bool(load_default=False, metadata=about("Mark the extension critical.", False))
+    critical = fields.Bool(load_default=False, metadata=about("Mark the extension critical.", False, "RFC 5280 4.2"))
     der = Der(
         required=True, metadata=about("Its value, DER as hex or base64.", "0c05646f6a6f74", "X.690", type="string")
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from marshmallow import Schema, ValidationError
@@ -15,8 +16,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_DECIMAL: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, where YAML 1.1 as commonly read lets the last one win."""
+    """SafeLoader that refuses what YAML 1.1 reads as something other than it says.
+
+    A key given twice, of which the last one would win, and numbers that are octal (``0730``), base 60 (``2:30``), hex
+    or full of underscores.
+    """
+
+    def construct_decimal(self, node: yaml.ScalarNode) -> int | float:
+        """Return the number that a plain scalar is."""
+        if not _DECIMAL.fullmatch(node.value):
+            problem = f"{node.value!r} is no decimal number; put it in quotes if it is a text"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return float(node.value) if "." in node.value else int(node.value)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -24,6 +39,24 @@ class _Loader(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_decimal)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_decimal)
+
+
+def yaml_files(directory: Path) -> list[Path]:
+    """Return the files ``*.yaml`` of a directory by name, without hidden ones: editors and copiers leave those behind.
+
+    Raises :class:`ConfigurationError` for a ``*.yml`` or ``*.YAML``, which somebody believes to be read.
+    """
+    found = (
+        [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")] if directory.is_dir() else []
+    )
+    for path in found:
+        if path.suffix.lower() in {".yml", ".yaml"} and path.suffix != ".yaml":
+            raise ConfigurationError(f"{path}: only files that end in .yaml are read; rename it, or take it away.")
+    return [path for path in found if path.suffix == ".yaml"]
 
 
 def load(path: Path, schema: Schema) -> tuple[Any, str]:
@@ -42,7 +75,8 @@ def load_with_text(path: Path, schema: Schema) -> tuple[Any, str, str]:
         document = loader.construct_document(node) if node is not None else {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that never was
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        # ValueError: not UTF-8, or a date that never was; OverflowError: one beyond the calendar, seen from Greenwich
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     try:
         data = schema.load(document if document is not None else {})

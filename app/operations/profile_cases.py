@@ -19,6 +19,7 @@ from app.pki.certificate_authority import CertificateAuthority, self_signed
 from app.pki.certificate_fields import certificate_fields
 from app.pki.certification_request import CertificationRequest
 from app.pki.declared_authority import DeclaredAuthority
+from app.pki.distribution_points import DistributionPoints
 from app.pki.write_ahead_key import hash_for
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ class ProfileCases:
         if case.refused is not None:
             return f"issued, where {case.refused!r} was to refuse it"
         differences = [
-            f"{name} is {fields.get(name)!r}, not {value!r}"
+            f"{name} is {found!r}, not {value!r}"
             for name, value in case.issued.items()
-            if fields.get(name) != value
+            if (found := _named(fields.get(name), value)) != value
         ]
         return "; ".join(differences) or None
 
@@ -85,7 +86,12 @@ class ProfileCases:
             distinguished_name.parse(case.subject) if case.subject else distinguished_name.of_common_name(case.entity)
         )
         template = profile.apply(CertificationRequest.from_text(text), subject, case.entity)
-        return certificate_fields(self._authority.draft(template, serial=1, now=self._now, key=self._key))
+        draft = self._authority.draft(template, serial=1, now=self._now, key=self._key)
+        return {
+            **certificate_fields(draft),
+            "backdate": (self._now.replace(microsecond=0) - draft.not_valid_before_utc) // timedelta(minutes=1),
+            "cas": "any" if profile.cas is None else sorted(profile.cas),
+        }
 
     def _request(self, recipe: RequestRecipe) -> str:
         if recipe.key not in self._keys:
@@ -100,6 +106,12 @@ class ProfileCases:
             builder = builder.add_extension(x509.UnrecognizedExtension(oid, der), critical=critical)
         request = builder.sign(key, hash_for(key, hashes.SHA256()))
         return base64.b64encode(request.public_bytes(serialization.Encoding.DER)).decode()
+
+
+def _named(found: Any, expected: Any) -> Any:
+    """Return what is to be compared: of the values of extensions only those the case names."""
+    both = isinstance(found, dict) and isinstance(expected, dict)
+    return {key: value for key, value in found.items() if key in expected} if both else found
 
 
 def _authority_of(key_type: str, validity: timedelta) -> DeclaredAuthority:
@@ -124,4 +136,5 @@ def _momentary_authority(now: datetime) -> tuple[CertificateAuthority, Certifica
     template = declared.template(key.public_key())
     not_before = now.replace(microsecond=0) - timedelta(days=1)
     certificate = self_signed(template, key, serial=1, not_before=not_before, record=lambda _: None)
-    return CertificateAuthority("momentary", (certificate,), key), key
+    points = DistributionPoints("momentary", ("https://pki.example",), deltas=True)
+    return CertificateAuthority("momentary", (certificate,), key, points=points), key

@@ -47,12 +47,22 @@ def certificate_fields(certificate: x509.Certificate) -> dict[str, Any]:
         "subject": to_string(certificate.subject),
         "key": describe_key(certificate.public_key()),
         "days": length // timedelta(days=1),
+        "hours": length // timedelta(hours=1),
+        "hash": algorithm.name.upper() if (algorithm := certificate.signature_hash_algorithm) else None,
     }
     for extension in certificate.extensions:
         for kind, (name, read) in _READERS.items():
             if isinstance(extension.value, kind):
                 fields[name] = read(extension.value)
     fields["extensions"] = [extension.oid.dotted_string for extension in certificate.extensions]
+    fields["values"] = {found.oid.dotted_string: found.value.public_bytes().hex() for found in certificate.extensions}
+    fields["cps"] = [
+        statement
+        for extension in certificate.extensions
+        if isinstance(extension.value, x509.CertificatePolicies)
+        for policy in extension.value
+        for statement in policy.policy_qualifiers or ()
+    ]
     fields["critical"] = [extension.oid.dotted_string for extension in certificate.extensions if extension.critical]
     return fields
 

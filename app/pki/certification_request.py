@@ -7,10 +7,10 @@ import binascii
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -70,12 +70,28 @@ class _SignedRequest:
     signature: asn1.BitString
 
 
+@asn1.sequence
+class _Extension:
+    """Extension of RFC 5280 section 4.1, its value as it stands there."""
+
+    oid: x509.ObjectIdentifier
+    critical: Annotated[bool, asn1.Default(False)]  # noqa: FBT003 -- the ASN.1 says so
+    value: bytes
+
+
+@asn1.sequence
+class _Extensions:
+    """The value of extensionRequest (RFC 2985 section 5.4.2) within a sequence of its own, as the library wants it."""
+
+    extensions: list[_Extension]
+
+
 @dataclass(frozen=True)
 class CertificationRequest:
     """What a request asks for, after proof of possession; nothing in it is trusted beyond that.
 
-    ``extensions`` are the requested ones as decoded objects, none twice. ``sha256`` is of the DER, in hex;
-    ``public_key_sha256`` is what the key is known again by.
+    ``extensions`` are the requested ones as decoded objects, none twice, and ``extension_values`` their values as they
+    stood. ``sha256`` is of the DER, in hex; ``public_key_sha256`` is what the key is known again by.
     """
 
     public_key: CertificatePublicKeyTypes
@@ -83,6 +99,7 @@ class CertificationRequest:
     sha256: str
     public_key_sha256: str
     requested_subject: x509.Name
+    extension_values: Mapping[x509.ObjectIdentifier, bytes] = field(default_factory=dict, kw_only=True)
 
     @classmethod
     def from_text(cls, text: str) -> CertificationRequest:
@@ -124,7 +141,26 @@ class CertificationRequest:
         with _reading("extensions"):
             extensions = csr.extensions
             _check_key_usage(extensions)
-        return cls(public_key, extensions, hashlib.sha256(der).hexdigest(), public_key_sha256, subject)
+            values = _extension_values(csr)
+        return cls(
+            public_key, extensions, hashlib.sha256(der).hexdigest(), public_key_sha256, subject, extension_values=values
+        )
+
+
+def _extension_values(csr: x509.CertificateSigningRequest) -> dict[x509.ObjectIdentifier, bytes]:
+    try:
+        requested = csr.attributes.get_attribute_for_oid(_EXTENSION_REQUEST).value
+    except x509.AttributeNotFound:
+        return {}
+    found = asn1.decode_der(_Extensions, _sequence(_sequence(requested)))  # the library gives the content alone
+    return {extension.oid: extension.value for extension in found.extensions}
+
+
+def _sequence(content: bytes) -> bytes:
+    """Return the content with the head of a SEQUENCE (X.690 section 8.1.3)."""
+    length = len(content).to_bytes((len(content).bit_length() + 7) // 8)
+    short = len(content) < 0x80  # noqa: PLR2004 -- from here on the length has a length
+    return b"\x30" + (bytes([len(content)]) if short else bytes([0x80 | len(length)]) + length) + content
 
 
 def _check_signature(csr: x509.CertificateSigningRequest) -> None:

@@ -3,7 +3,7 @@
 Python's engine backtracks. What makes it exponential are repeats within repeats, so a group may only be optional. What
 is left is bounded: each repeat multiplies the ways to match a name by as many as it can be long, each choice by two,
 and each way may go through the whole pattern before it fails. A pattern may take 2^21 such steps for a name of
-:data:`MAX_NAME` characters, and all names of a request together 2^23 (:class:`Budget`): some tenths of a second.
+:data:`MAX_NAME` characters, and all names of a request together 2^26 (:class:`Budget`): a tenth of a second or two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 MAX_NAME: Final = 255
 _MAX_PATTERN: Final = 200
 _MAX_STEPS: Final = 1 << 21
-_MAX_STEPS_OF_A_REQUEST: Final = 1 << 23
+_MAX_STEPS_OF_A_REQUEST: Final = 1 << 26
 _TOKEN: Final = re.compile(
     r"(?P<escape>\\.)|(?P<set>\[\^?\]?(?:\\.|[^\]\\])*\])|(?P<open>\(\?:)|(?P<group>\(\?)|(?P<after>\)[*+{])"
     r"|(?P<unbounded>[*+]|\{\d*,\})|\{(?P<least>\d*),(?P<most>\d+)\}|\{(?P<exact>\d+)\}|(?P<choice>[?|])|.",

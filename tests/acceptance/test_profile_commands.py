@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+import yaml
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.files.profile_json_schema import profile_json_schema
@@ -12,6 +14,19 @@ from tests.acceptance.server import MIDCA, environment
 from tests.acceptance.test_cli import empty, midca, request_file  # noqa: F401 -- fixtures
 from tests.builders import csr
 from tests.conftest import run
+from tests.files.test_profile_files import VALID
+
+FRESHEST = (
+    x509.FreshestCRL(
+        [
+            x509.DistributionPoint(
+                [x509.UniformResourceIdentifier("https://pki.example/pki/momentary~delta.crl")], None, None, None
+            )
+        ]
+    )
+    .public_bytes()
+    .hex()
+)
 
 
 def test_list_and_show_read_the_files_without_a_data_directory(empty):  # noqa: F811
@@ -33,6 +48,16 @@ def test_check_names_file_key_and_line_of_each_problem(empty, tmp_path):  # noqa
     line = good.splitlines().index(next(line for line in good.splitlines() if line.startswith("validity"))) + 1
     assert f"A.yaml: validity: must be from one minute to 36525 days (line {line})" in told
     assert "B.yaml: basic_constraints.ca: a profile for end entities makes no CA" in told
+
+
+def test_check_tells_of_a_date_that_is_past_and_of_a_ca_that_is_not_there(empty, tmp_path):  # noqa: F811
+    good = (shipped("profiles") / "CFREE.yaml").read_text()
+    (tmp_path / "A.yaml").write_text(good.replace("validity: 730", "validity: 2020-12-31"))
+    (empty.base / "profiles" / "CFREE.yaml").write_text(good.replace("cas: any", "cas: [NoCA]"))
+
+    assert "the date is past" in empty("profile", "check", tmp_path / "A.yaml", status=1)
+    assert "there is no CA NoCA" in empty("profile", "check", status=1)
+    assert "there is no CA NoCA" in empty("profile", "check", empty.base / "profiles", status=1)
 
 
 def test_explain_shows_what_would_be_signed(midca, request_file):  # noqa: F811
@@ -94,6 +119,52 @@ def test_case_that_does_not_come_true_ends_with_status_1(empty, tmp_path, case, 
     done = run(MIDCA, "profile", "test", directory, env=environment(empty.base))
     assert told in done.stdout
     assert done.stdout.rstrip().endswith("ok")
+
+
+CHANGED = {
+    "signature_hash: SHA256": ("signature_hash: SHA384", {"hash": "SHA256"}),
+    "backdate: 10": ("backdate: 20", {"backdate": 10}),
+    "validity: 36h": ("validity: 47h", {"hours": 36}),
+    "cps: https://a.example/": ("cps: https://b.example/", {"cps": ["https://a.example/"]}),
+    "der: '0500'": ("der: '0c0161'", {"values": {"1.3.6.1.4.1.55555.1": "0500"}}),
+    "cas: any": ("cas: [IOTmidCA]", {"cas": "any"}),
+    "freshest_crl: true": ("freshest_crl: false", {"values": {"2.5.29.46": FRESHEST}}),
+}
+
+
+@pytest.mark.parametrize("written", CHANGED)
+def test_case_notices_a_changed_key_of_its_profile(empty, tmp_path, written):  # noqa: F811
+    document = VALID | {
+        "validity": "36h",
+        "policies": [{"oid": "1.2.3", "cps": "https://a.example/"}],
+        "extensions": [{"oid": "1.3.6.1.4.1.55555.1", "der": "0500"}],
+        "freshest_crl": True,
+    }
+    changed, issued = CHANGED[written]
+    (tmp_path / "own" / "cases").mkdir(parents=True)
+    (tmp_path / "own" / "cases" / "A.yaml").write_text(json.dumps({"cases": [{"name": "one", "issued": issued}]}))
+    text = yaml.safe_dump(document)
+    assert written in text
+
+    (tmp_path / "own" / "A.yaml").write_text(text)
+    assert empty.json("profile", "test", tmp_path / "own")[0]["result"] == "ok"
+    (tmp_path / "own" / "A.yaml").write_text(text.replace(written, changed))
+    done = run(MIDCA, "profile", "test", tmp_path / "own", env=environment(empty.base))
+    assert done.returncode == 1
+    assert f"{next(iter(issued))} is " in done.stdout
+
+
+def test_profiles_without_cases_are_named(empty, tmp_path):  # noqa: F811
+    directory = tmp_path / "own"
+    (directory / "cases").mkdir(parents=True)
+    for name in ("A", "B"):
+        (directory / f"{name}.yaml").write_text(yaml.safe_dump(VALID))
+
+    assert "There are no cases in" in empty("profile", "test", directory, status=1)
+    (directory / "cases" / "A.yaml").write_text(json.dumps({"cases": [{"name": "one", "issued": {"days": 730}}]}))
+    done = run(MIDCA, "profile", "test", directory, env=environment(empty.base))
+    assert done.returncode == 0
+    assert "no cases of B" in done.stderr
 
 
 @pytest.mark.parametrize(

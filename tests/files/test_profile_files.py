@@ -6,11 +6,13 @@ import yaml
 from cryptography import x509
 
 from app.errors import ConfigurationError
+from app.files.profile_case_files import load_cases
 from app.files.profile_files import load_profile, load_profiles
 from app.pki import distinguished_name
 from app.pki.certificate_template import extension
 from app.pki.profile_rules import CertificatePoliciesRule
 from app.settings import shipped
+from tests.builders import profiles_directory
 
 VALID = {
     "key": {"rsa": {"min": 2048, "max": 4096}},
@@ -136,6 +138,21 @@ NO_NAMES = {"dns": False, "ip": False}
         ({"keep_extensions": ["2.5.29.37"]}, "keep_extensions", "extended_key_usage is for"),
         ({"keep_extensions": ["1.3.6.1.5.5.7.1.24"], "must_staple": True}, "keep_extensions", "must_staple is for"),
         ({"keep_extensions": [2.5]}, "keep_extensions.0", "not an OID"),
+        ({"policies": [{"oid": "1.2.3"}, {"oid": "1.2.3"}]}, "policies", "twice"),
+        ({"validity": "0001-01-01T00:00:00+02:00"}, "validity", "does not exist in UTC"),
+        ({"subject": {"template": "CN={username}-{serial}"}}, "subject", "{serial}"),
+        ({"alternative_names": {"templates": ["dns:{device}.example"]}}, "alternative_names", "{device}"),
+        ({"alternative_names": {"templates": ["dns:{username.example"]}}, "alternative_names", "{username.example"),
+        ({"alternative_names": {"templates": ["ip:300.1.1.1"]}}, "alternative_names", "never comes out"),
+        ({"alternative_names": {"templates": ["dns:{username}.1"]}}, "alternative_names", "never comes out"),
+        (
+            {
+                "key": {"curves": ["P-256"]},
+                "key_usage": {"bits": ["keyEncipherment", "nonRepudiation"], "critical": True},
+            },
+            "key_usage",
+            "no use in TLS",
+        ),
         ({"policies": [{"oid": "9.9.9"}]}, "policies.0.oid", "not an OID"),
         ({"validity": "3 weeks"}, "validity", "2y 3mo"),
         ({"validity": "0d"}, "validity", "one minute"),
@@ -272,6 +289,56 @@ def test_file_that_is_not_utf_8_is_refused(tmp_path):
 
     with pytest.raises(ConfigurationError, match=r"DEVICES\.yaml is not valid YAML"):
         load_profile(path)
+
+
+@pytest.mark.parametrize(
+    "number", ["0730", "2:30", "1_000", "0x1F4", "0b11", "1_0.5", "1.0e+3", ".5", "1:30.5", "+.inf"]
+)
+def test_number_that_yaml_reads_as_another_than_it_says_is_refused_with_its_line(write, number):
+    text = yaml.safe_dump(VALID)
+    line = text.splitlines().index("validity: 730") + 1
+
+    with pytest.raises(ConfigurationError, match=rf"no decimal number(.|\n)*line {line},"):
+        load_profile(write(text.replace("validity: 730", f"validity: {number}")))
+
+
+@pytest.mark.parametrize("folder", [".", "cases"])
+def test_hidden_file_is_left_alone_and_one_that_would_be_ignored_is_refused(tmp_path, folder):
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "A.yaml").write_text(yaml.safe_dump(VALID))
+    for stray in (".#A.yaml", "._A.yaml", ".A.yaml.swp", "A.yaml~"):
+        (tmp_path / folder / stray).write_bytes(b"\xff")
+
+    assert list(load_profiles(tmp_path)) == ["A"]
+    assert load_cases(tmp_path) == {}
+    (tmp_path / folder / "B.yml").write_text("")
+    with pytest.raises(ConfigurationError, match=r"B\.yml: only files that end in \.yaml"):
+        load_profiles(tmp_path) and load_cases(tmp_path)
+
+
+@pytest.mark.parametrize("oid", ["1.3.6.1.4.1.311.21.10", "1.3.6.1.4.1.311.25.2", "2.5.29.1", "2.5.29.10", "2.5.29.27"])
+def test_alias_of_what_is_the_cas_is_not_given_away(write, oid):
+    for change in ({"keep_extensions": [oid]}, {"extensions": [{"oid": oid, "der": "0500"}]}):
+        with pytest.raises(ConfigurationError, match="CA's alone"):
+            load_profile(write(VALID | change))
+
+
+@pytest.mark.parametrize(
+    ("cas", "told"),
+    [(["IOTmidCa"], "no CA IOTmidCa in hierarchy.yaml"), (["IOTmidCA", "IOTrootCA"], "signs other CAs only")],
+)
+def test_ca_that_is_not_there_or_signs_no_end_entities_is_refused(tmp_path, cas, told):
+    profiles_directory(tmp_path, A=yaml.safe_dump(VALID | {"cas": cas}))
+
+    with pytest.raises(ConfigurationError, match=rf"A\.yaml: cas: .*{told}"):
+        load_profiles(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "template", ["ip:{username}", "email:{username}", "uri:https://{username}/", "dns:{common_name}"]
+)
+def test_template_that_some_end_entity_can_fill_is_good(write, template):
+    assert load_profile(write(VALID | {"alternative_names": {"templates": [template]}}))
 
 
 def test_directory_without_a_profile_is_refused(tmp_path):

@@ -20,6 +20,10 @@ def test_document_holds_the_table_of_the_schema():
     assert profile_keys_table() in DOCUMENT
 
 
+def test_every_key_says_where_it_comes_from():
+    assert not re.findall(r"^\| `.*\|  \|$", profile_keys_table(), re.MULTILINE)
+
+
 def test_document_names_every_shipped_profile():
     for name in load_profiles(shipped("profiles")):
         assert re.search(rf"^\| `{name}` \|", DOCUMENT, re.MULTILINE)

@@ -20,7 +20,7 @@ from app.files.authority_files import AuthorityFiles
 from app.operations.end_entities import Registration
 from app.pki.end_entity import EndEntityStatus, TokenType
 from app.pki.revocation import RevocationReason
-from tests.builders import csr, key, one_line, profiles_directory
+from tests.builders import HIERARCHY, csr, key, one_line, profiles_directory
 from tests.conftest import ACTOR
 
 REQUEST = one_line(csr())
@@ -312,7 +312,9 @@ def test_profile_that_is_bound_to_other_cas_is_refused(make_installation, data_t
     """A57."""
     shipped = (data_template / "profiles" / "CFREE.yaml").read_text()
     installation = make_installation()
-    profiles_directory(installation.base / "profiles", BOUND=shipped.replace("cas: any", "cas: [IOTrootCA]"))
+    two = HIERARCHY + "  - {name: OtherCA, validity: 3652, keytype: P-256}\n"
+    bound = shipped.replace("cas: any", "cas: [OtherCA]")
+    profiles_directory(installation.base / "profiles", hierarchy=two, BOUND=bound)
     services = installation.open().services
     installation.services.database.close()
     installation.services = services

@@ -17,9 +17,11 @@ from app.pki.profile_rules import (
     NEVER_FROM_A_REQUEST,
     AlternativeNamesRule,
     BasicConstraintsRule,
+    CertificatePoliciesRule,
     ExtendedKeyUsageRule,
     KeyRule,
     KeyUsageRule,
+    Policy,
     ValidityRule,
     Verdict,
 )
@@ -74,6 +76,14 @@ def test_template_holds_the_requests_key_and_the_profiles_dates_and_names_the_pr
     assert template.public_key == key().public_key()
     assert (template.validity, template.backdated) == (timedelta(days=730), timedelta(minutes=10))
     assert (template.profile, template.profile_sha256) == ("CFREE", "0" * 64)
+
+
+def test_what_the_library_cannot_encode_is_a_refusal_and_no_failure():
+    """Whatever a rule let through: it is known before anything is recorded or signed."""
+    beyond = CertificatePoliciesRule((Policy(ExtensionOID.CERTIFICATE_POLICIES, "https://pki.ex\u00e4mple/"),))
+
+    with pytest.raises(ProfileViolation, match="no certificate can be made of it"):
+        dataclasses.replace(PROFILE, policies=beyond).apply(asking(), SUBJECT)
 
 
 def test_plain_request_gets_exactly_the_profiles_extensions():

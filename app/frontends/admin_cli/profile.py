@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -72,18 +73,27 @@ def show(name: str, *, as_json: bool) -> None:
 @profile.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
-    """Check FILES, by default all profiles in use and their test cases; every problem with file, key and line."""
-    directory = program().profiles()
-    checks: list[tuple[Path, Callable[[], object]]] = [(path, partial(load_profile, path)) for path in files]
-    checks = checks or [
-        (directory, partial(load_profiles, directory)),
-        (directory / CASES, partial(load_cases, directory)),
-    ]
+    """Check FILES or directories, by default the profiles in use and their cases; every problem with its line."""
+    checks = [check for path in files or (program().profiles(),) for check in _checks(path)]
     problems = [problem for path, read in checks if (problem := _problem(path, read))]
     for problem in problems:
         click.echo(f"midca: {problem}", err=True)
     if problems:
         raise click.exceptions.Exit(1)
+
+
+def _checks(path: Path) -> list[tuple[Path, Callable[[], object]]]:
+    if not path.is_dir():
+        return [(path, partial(_checked, load_profile, path))]
+    return [(path, partial(_checked, load_profiles, path)), (path / CASES, partial(load_cases, path))]
+
+
+def _checked(read: Callable[[Path], CertificateProfile | dict[str, CertificateProfile]], path: Path) -> None:
+    """Read and ask what a start does not: a CA goes on with its lists and answers when a profile has had its time."""
+    found = read(path)
+    for each in found.values() if isinstance(found, dict) else [found]:
+        if each.validity.has_ended(datetime.now(UTC)):
+            raise ConfigurationError(f"{each.name}.yaml: validity: the date is past; nothing is issued any more.")
 
 
 def _problem(path: Path, read: Callable[[], object]) -> str | None:
@@ -129,6 +139,10 @@ def test(directory: Path | None, *, as_json: bool) -> None:
     cases = load_cases(directory)
     if unknown := cases.keys() - profiles.keys():
         raise Failed(f"There are cases of {min(unknown)}, and no such profile in {directory}.")
+    if not cases:
+        raise Failed(f"There are no cases in {directory / CASES}.")
+    if without := profiles.keys() - cases.keys():
+        click.echo(f"midca: there are no cases of {', '.join(sorted(without))}", err=True)
     runner = ProfileCases()
     results = [result for name, found in cases.items() for result in runner.run(profiles[name], found)]
     named = [name for name, found in cases.items() for _ in found]
@@ -137,7 +151,7 @@ def test(directory: Path | None, *, as_json: bool) -> None:
         for name, result in zip(named, results, strict=True)
     ]
     print_rows(rows, as_json=as_json)
-    if not rows or any(result.problem for result in results):
+    if any(result.problem for result in results):
         raise click.exceptions.Exit(1)
 
 

@@ -6,7 +6,7 @@ from app.pki.profile_rules.key import KeyRule
 from app.pki.profile_rules.other_extensions import OtherExtensionsRule, StaticExtensionsRule
 from app.pki.profile_rules.pointers import PointersRule
 from app.pki.profile_rules.policy import CertificatePoliciesRule, MustStapleRule, Policy
-from app.pki.profile_rules.rule import NEVER_FROM_A_REQUEST, Finding, Rule, Verdict
+from app.pki.profile_rules.rule import NEVER_FROM_A_REQUEST, Finding, Rule, Verdict, is_the_cas_alone
 from app.pki.profile_rules.subject import SubjectRule
 from app.pki.profile_rules.usage import ExtendedKeyUsageRule, KeyUsageRule
 from app.pki.profile_rules.validity import ValidityRule
@@ -31,4 +31,5 @@ __all__ = [
     "SubjectRule",
     "ValidityRule",
     "Verdict",
+    "is_the_cas_alone",
 ]

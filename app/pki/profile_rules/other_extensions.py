@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.x509.oid import ExtensionOID
 
-from app.pki.profile_rules.rule import NEVER_FROM_A_REQUEST, Finding, Rule, Verdict, criticality
+from app.pki.profile_rules.rule import Finding, Rule, Verdict, criticality, is_the_cas_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,19 +92,22 @@ class OtherExtensionsRule(Rule):
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         for requested in request.extensions:
             if requested.oid != ExtensionOID.SUBJECT_ALTERNATIVE_NAME:
-                yield self._finding(requested)
+                yield self._finding(requested, request.extension_values.get(requested.oid))
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         yield from (requested for requested in request.extensions if self._keeps(requested.oid))
 
     def _keeps(self, oid: x509.ObjectIdentifier) -> bool:
-        return oid in self.kept and oid not in NEVER_FROM_A_REQUEST | self.GOVERNED
+        return oid in self.kept and oid not in self.GOVERNED and not is_the_cas_alone(oid)
 
-    def _finding(self, requested: x509.Extension[x509.ExtensionType]) -> Finding:
+    def _finding(self, requested: x509.Extension[x509.ExtensionType], asked: bytes | None) -> Finding:
         oid = requested.oid.dotted_string
         if self._keeps(requested.oid):
-            if not _can_be_written(requested.value):
-                return Finding(oid, Verdict.REFUSED, f"The extension {oid} of the request cannot be written again.")
+            if not _is_written_as_asked(requested.value, asked):
+                reason = (
+                    f"The extension {oid} of the request is not in DER, or could not be written as it stands there."
+                )
+                return Finding(oid, Verdict.REFUSED, reason)
             return Finding(
                 oid, Verdict.KEPT, f"The profile lets the request bring it; {criticality(critical=requested.critical)}."
             )
@@ -114,10 +118,11 @@ class OtherExtensionsRule(Rule):
         return Finding(oid, Verdict.DROPPED, f"The profile decides on this extension{named}, not the request.")
 
 
-def _can_be_written(value: x509.ExtensionType) -> bool:
-    """Some types can be read and not written by the library; that is better known before anything is signed."""
+def _is_written_as_asked(value: x509.ExtensionType, asked: bytes | None) -> bool:
+    """Whether the bytes go through: some types can be read and not written by the library, or are written otherwise."""
     try:
-        value.public_bytes()
+        written = value.public_bytes()
+        asn1.decode_der(asn1.TLV, written)
     except (NotImplementedError, TypeError, ValueError):
         return False
-    return True
+    return written == asked

@@ -36,9 +36,26 @@ NEVER_FROM_A_REQUEST: Final = frozenset(
         ExtensionOID.OCSP_NO_CHECK,
         x509.ObjectIdentifier("1.3.6.1.5.5.7.1.14"),  # proxyCertInfo: its holder issues certificates (RFC 3820)
         x509.ObjectIdentifier("2.16.840.1.113730.1.1"),  # netscape-cert-type, which has bits for CAs
+        # Earlier names of the same, which some verifiers still read (X.509 of 1993 and its drafts).
+        x509.ObjectIdentifier("2.5.29.1"),  # authorityKeyIdentifier
+        x509.ObjectIdentifier("2.5.29.10"),  # basicConstraints
+        # Extensions of revocation lists and their entries (RFC 5280 section 5), which mean nothing in a certificate.
+        ExtensionOID.CRL_NUMBER,
+        x509.ObjectIdentifier("2.5.29.21"),  # cRLReason
+        ExtensionOID.DELTA_CRL_INDICATOR,
+        ExtensionOID.ISSUING_DISTRIBUTION_POINT,
     }
 )
 """What makes a CA of a leaf, or points verifiers elsewhere: no profile lets a request bring it, or writes its bytes."""
+
+# Microsoft's: application policies (an alias of the extended key usage), certificate templates, CA versions, security
+# identifiers of accounts ([MS-WCCE] 2.2.2.7.7). Each of them says something that a domain acts on.
+_MICROSOFT: Final = "1.3.6.1.4.1.311."
+
+
+def is_the_cas_alone(oid: x509.ObjectIdentifier) -> bool:
+    """Return whether only the CA itself may write the extension."""
+    return oid in NEVER_FROM_A_REQUEST or oid.dotted_string.startswith(_MICROSOFT)
 
 
 class Verdict(StrEnum):

@@ -34,6 +34,10 @@ class ValidityRule(Rule):
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         yield Finding("validity", Verdict.WRITTEN, f"{self._length}, or to the end of the CA if sooner.")
 
+    def has_ended(self, now: datetime) -> bool:
+        """Return whether the date of the end is past, so that nothing can be issued any more."""
+        return isinstance(self.validity, datetime) and self.validity <= now
+
     @property
     def _length(self) -> str:
         if isinstance(self.validity, datetime):

@@ -25,6 +25,7 @@ KEYS = {
     "EC": ec.generate_private_key(ec.SECP256R1()).public_key(),
     "Ed25519": ed25519.Ed25519PrivateKey.generate().public_key(),
 }
+MICROSOFT = x509.ObjectIdentifier("1.3.6.1.4.1.311.21.10")  # its application policies
 ALL_BITS = frozenset(KeyUsageRule.NAMES) - {"keyCertSign", "cRLSign", "decipherOnly"}
 
 
@@ -82,8 +83,30 @@ def test_listed_extension_is_kept_as_it_was_asked(critical):
 
 
 @pytest.mark.parametrize(
+    "value", [b"", b"\x05", b"\x05\x81\x00", b"\x05\x00\x05\x00", b"\x30\x80\x00\x00"], ids=bytes.hex
+)
+def test_listed_extension_that_is_not_der_is_refused(value):
+    rule = OtherExtensionsRule(kept=frozenset({OID}))
+
+    assert verdicts(rule, asking((x509.UnrecognizedExtension(OID, value), False))) == ["refused"]
+
+
+def test_listed_extension_that_would_be_written_otherwise_is_refused():
+    rule = OtherExtensionsRule(kept=frozenset({ExtensionOID.CERTIFICATE_POLICIES}))
+    policies = x509.CertificatePolicies([x509.PolicyInformation(OID, None)])
+    request = asking((policies, False))
+
+    assert verdicts(rule, request) == ["kept"]
+    object.__setattr__(request, "extension_values", {policies.oid: policies.public_bytes() + b"\0"})
+    assert verdicts(rule, request) == ["refused"]
+
+
+@pytest.mark.parametrize(
     "oid",
-    sorted(NEVER_FROM_A_REQUEST | {ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.EXTENDED_KEY_USAGE}, key=str),
+    sorted(
+        NEVER_FROM_A_REQUEST | {MICROSOFT, ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.EXTENDED_KEY_USAGE},
+        key=str,
+    ),
     ids=lambda oid: oid.dotted_string,
 )
 def test_extension_that_no_request_may_bring_is_not_kept_even_where_it_is_listed(oid):

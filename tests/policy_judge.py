@@ -15,6 +15,9 @@ KEY_USAGE = {
 USAGES = {"client_auth": "clientAuth", "server_auth": "serverAuth", "email_protection": "emailProtection"}
 KINDS = {"dns_name": "dns", "ip_address": "ip", "uniform_resource_identifier": "uri", "rfc822_name": "email"}
 
+POINTERS = {"crl_distribution_points", "freshest_crl", "authority_information_access"}
+"""What the CA of the cases writes, with its own URL."""
+
 
 def judge(
     allowed: dict[str, Any], certificate: asn1.Certificate, asked: asn1_csr.CertificationRequestInfo, name: str
@@ -34,7 +37,10 @@ def judge(
         "key_identifier",
         "authority_key_identifier",
         "subject_alt_name",
+        *POINTERS,
     }, name
+    for pointer in POINTERS & extensions.keys():
+        assert b"https://pki.example/" in extensions[pointer]["extn_value"].contents, name
     assert certificate.ca is False, name
     bits = {KEY_USAGE[bit] for bit in certificate.key_usage_value.native}
     assert bits, name

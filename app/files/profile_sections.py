@@ -52,8 +52,8 @@ class KeySchema(Schema):
     refuse_weak = fields.Bool(
         load_default=True,
         metadata=about(
-            "Refuse keys that can be broken: RSA with ROCA, close, small or shared primes, a small private exponent or "
-            "a prime modulus; points of small order; small multiples of a curve's generator.",
+            "Refuse keys that can be broken: RSA with ROCA, close, small or shared primes, a small private "
+            "exponent; points of small order; small multiples of a curve's generator.",
             True,
             "EJBCA RsaKeyValidator, EccKeyValidator; CVE-2017-15361",
         ),

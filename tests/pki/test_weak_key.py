@@ -15,7 +15,6 @@ from tests.builders import key
 from tests.pki.profile_rules.requests import asking, refusals
 from tests.vectors.cases import HERE as FOLDER
 from tests.vectors.keys import rsa_key
-from tests.vectors.primes import PRIME_MODULUS
 
 # The public key of the certificate with id 5534506057 in the certificate transparency logs (crt.sh).
 SHARED_PRIME = load_pem_public_key(b"""\
@@ -43,7 +42,6 @@ WEAK = {
     "Fermat": public(rsa_key("2048_close_primes").primes),
     "small prime factor": public((3, *rsa_key("2047").primes)),
     "shares a prime": SHARED_PRIME,
-    "itself a prime": public((PRIME_MODULUS,)),
 }
 
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 
 from app.errors import ConfigurationError
 from app.files.authority_files import AuthorityFiles, names_on_disk
+from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import exclusive, make_directory, write_once
@@ -98,7 +99,9 @@ def _open(
     new_serial: Callable[[], int],
     signing_key: Callable[[Key], Key],
 ) -> Opened:
-    profiles = Profiles(partial(load_profiles, settings.profiles))
+    profiles = Profiles(
+        partial(load_profiles, settings.profiles), lambda: load_end_entity_profiles(settings.end_entity_profiles)
+    )
     declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
     with ExitStack() as on_failure:
         database = _database(settings, create=create)
@@ -123,7 +126,7 @@ def _open(
         created = hierarchy.create_missing() if create else []
         authorities = hierarchy.load()
 
-        enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
+        enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), profiles, now)
         list_store = RevocationListStore(database)
         lists = RevocationLists(
             list_store,
@@ -144,7 +147,17 @@ def _open(
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
-        entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
+        entities = EndEntities(
+            database,
+            end_entities,
+            certificates,
+            audit,
+            authorities,
+            profiles,
+            enrolment,
+            now,
+            settings.default_password,
+        )
         services = Services(
             authorities=authorities,
             end_entities=entities,
@@ -170,7 +183,6 @@ def _open(
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             upkeep=Upkeep({"CRL": lists.issue_due, "certificate of an OCSP responder": responders.renew_due}),
             database=database,
-            default_password=settings.default_password,
             trusted_networks=settings.trusted_networks,
             metrics_networks=settings.metrics_networks,
         )

@@ -5,40 +5,48 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity, UnknownProfile
+from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity
 from app.pki import distinguished_name
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
+from app.pki.end_entity_rules import Candidate
 from app.pki.revocation import RevocationReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryptography import x509
+
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
     from app.operations.enrolment import Enrolment
     from app.operations.profiles import Profiles
+    from app.pki.end_entity_profile import EndEntityProfile
     from app.store.audit_log import AuditLog
     from app.store.certificates import CertificateStore, StoredCertificate
     from app.store.database import Database
     from app.store.end_entities import EndEntityStore
 
-END_ENTITY_PROFILES = frozenset({"EMPTY_CFREE"})
+T = TypeVar("T")
+DEFAULT_PROFILE = "EMPTY_CFREE"
 _REVOKING = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL}
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What an end entity is to be; the defaults are dojot's. ``subject_dn`` None means ``CN=<username>``."""
+    """What an end entity is to be; None leaves a value to the end entity profile, whose default is dojot's.
+
+    ``password`` None is one that was left out, which the profile may have a default for; an empty one is none.
+    """
 
     username: str
-    password: str = dataclasses.field(repr=False)
+    password: str | None = dataclasses.field(repr=False)
     subject_dn: str | None = None
-    ca_name: str = "IOTmidCA"
-    certificate_profile: str = "CFREE"
-    end_entity_profile: str = "EMPTY_CFREE"
-    token_type: TokenType = TokenType.USERGENERATED
+    ca_name: str | None = None
+    certificate_profile: str | None = None
+    end_entity_profile: str = DEFAULT_PROFILE
+    token_type: TokenType | None = None
     status: EndEntityStatus = EndEntityStatus.NEW
     send_notification: bool = False
 
@@ -55,6 +63,7 @@ class EndEntities:
     profiles: Profiles
     enrolment: Enrolment
     now: Callable[[], datetime]
+    default_password: str | None = dataclasses.field(repr=False)
 
     def find(self, username: str) -> EndEntity:
         """Return the end entity, or raise :class:`UnknownEndEntity`."""
@@ -88,12 +97,15 @@ class EndEntities:
         """Give the end entity a new one-time password and the status NEW."""
         now = self.now()
         with self.database.transaction():
+            found = self.find(username)
+            self.profiles.end_entity_profile(found.end_entity_profile).check_password(_candidate(found, password))
             entity = dataclasses.replace(
-                self.find(username),
+                found,
                 status=EndEntityStatus.NEW,
                 password_verifier=self.enrolment.passwords.verifier(username, password),
                 claimed_by=None,
                 modified_at=now,
+                armed_at=now,
             )
             self.store.save(entity)
             self.enrolment.reset(username)
@@ -144,34 +156,47 @@ class EndEntities:
         self._audit("entity.deleted", username, actor)
 
     def _entity(self, registration: Registration) -> EndEntity:
-        username = checked_username(registration.username)
-        if registration.end_entity_profile not in END_ENTITY_PROFILES:
-            raise UnknownProfile(f"Error End Entity profile {registration.end_entity_profile[:80]} does not exist.")
-        profile = self.profiles.named(registration.certificate_profile)
-        self.authorities.for_end_entities(registration.ca_name)
-        profile.check_authority(registration.ca_name)
-        if registration.subject_dn is None:
-            subject = distinguished_name.of_common_name(username)
-        else:
-            subject = distinguished_name.parse(registration.subject_dn)
-        if distinguished_name.common_name(subject) is None:
-            raise InvalidInput("Subject DN field 'CN' must exist.")
-        if self.authorities.holder_of_subject(subject) is not None:
-            raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
+        candidate = self._candidate(registration)
         now = self.now()
         return EndEntity(
-            username=username,
+            username=candidate.username,
             status=registration.status,
-            subject_dn=distinguished_name.to_string(subject),
-            ca_name=registration.ca_name,
-            certificate_profile=registration.certificate_profile,
+            subject_dn=distinguished_name.to_string(candidate.subject),
+            ca_name=candidate.ca_name,
+            certificate_profile=candidate.certificate_profile,
             end_entity_profile=registration.end_entity_profile,
-            token_type=registration.token_type,
+            token_type=candidate.token_type,
             send_notification=registration.send_notification,
-            password_verifier=self.enrolment.passwords.verifier(username, registration.password),
+            password_verifier=self.enrolment.passwords.verifier(candidate.username, candidate.password or ""),
             created_at=now,
             modified_at=now,
+            armed_at=now,
         )
+
+    def _candidate(self, registration: Registration) -> Candidate:
+        """Return what is to be registered with the profile's defaults, or raise what forbids it."""
+        username = checked_username(registration.username)
+        profile = self.profiles.end_entity_profile(registration.end_entity_profile)
+        candidate = Candidate(
+            username=username,
+            subject=_subject(registration, profile),
+            ca_name=_or(registration.ca_name, profile.cas.default),
+            certificate_profile=_or(registration.certificate_profile, profile.certificate_profiles.default),
+            token_type=_or(registration.token_type, profile.token_types.default),
+            password=self._password(registration, profile),
+        )
+        certificate_profile = self.profiles.named(candidate.certificate_profile)
+        self.authorities.for_end_entities(candidate.ca_name)
+        certificate_profile.check_authority(candidate.ca_name)
+        if self.authorities.holder_of_subject(candidate.subject) is not None:
+            raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
+        profile.check(candidate)
+        return candidate
+
+    def _password(self, registration: Registration, profile: EndEntityProfile) -> str | None:
+        if registration.password is None and profile.password.default:
+            return self.default_password
+        return registration.password
 
     def _check_subject(self, entity: EndEntity) -> None:
         holder = self.store.holder_of_subject(entity.ca_name, entity.subject_dn, other_than=entity.username)
@@ -184,3 +209,25 @@ class EndEntities:
     def _audit(self, action: str, username: str, actor: Actor, **details: object) -> None:
         entry = {**actor.as_entry(), "action": action, "object": username, "result": "ok", **details}
         self.audit.append(self.now(), entry)
+
+
+def _or(value: T | None, default: T) -> T:
+    """Return what was given, be it empty, else the default."""
+    return default if value is None else value
+
+
+def _subject(registration: Registration, profile: EndEntityProfile) -> x509.Name:
+    if registration.subject_dn is None:
+        return profile.subject.default_for(registration.username)
+    return distinguished_name.parse(registration.subject_dn)
+
+
+def _candidate(entity: EndEntity, password: str) -> Candidate:
+    return Candidate(
+        username=entity.username,
+        subject=distinguished_name.parse(entity.subject_dn),
+        ca_name=entity.ca_name,
+        certificate_profile=entity.certificate_profile,
+        token_type=entity.token_type,
+        password=password,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """The CA's acts and look-ups, and the settings that front ends share.
-
-    ``default_password`` is for end entities that are registered without one, None when one must be given.
-    """
+    """The CA's acts and look-ups, and the settings that front ends share."""
 
     authorities: Authorities
     end_entities: EndEntities
@@ -44,6 +41,5 @@ class Services:
     ocsp: Ocsp
     upkeep: Upkeep
     database: Database
-    default_password: str | None = field(repr=False)
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -112,7 +112,7 @@ class SubjectFieldsRule(EndEntityRule):
 
     def describe(self) -> str:
         listed = [subject_field.describe() for subject_field in self.fields] + ["any other"] * self.others
-        return f"{', '.join(listed)}; without one {distinguished_name.to_string(self.default)}."
+        return f"{', '.join(listed)}; left out: {distinguished_name.to_string(self.default)}."
 
     def problems(self, candidate: Candidate) -> Iterator[str]:
         if distinguished_name.common_name(candidate.subject) is None:
@@ -206,9 +206,10 @@ class PasswordRule(EndEntityRule):
     clause: ClassVar[str] = "EJBCA PASSWORD, minimum password strength"
 
     def describe(self) -> str:
-        default = "MIDCA_DEFAULT_PASSWORD when none is given" if self.default else "one must be given"
+        default = "left out: MIDCA_DEFAULT_PASSWORD" if self.default else "one must be given"
+        length = f"{self.shortest} or more characters" if self.shortest > 1 else "Any"
         guessable = ", not guessable" if self.refuse_guessable else ""
-        return f"At least {self.shortest} characters{guessable}; {default}."
+        return f"{length}{guessable}; {default}."
 
     def problems(self, candidate: Candidate) -> Iterator[str]:
         password = candidate.password
@@ -233,7 +234,14 @@ class EnrolmentWindowRule(EndEntityRule):
     def describe(self) -> str:
         if self.length is None:
             return "A password is good until it is spent."
-        return f"A password is good for {self.length} once it is set."
+        return f"A password is good for {self} once it is set."
+
+    def __str__(self) -> str:
+        """Return ``7 days``, ``12:00:00``, or ``none``."""
+        if self.length is None:
+            return "none"
+        days, rest = divmod(self.length, timedelta(days=1))
+        return f"{days} days" if not rest else f"{days} days and {rest}" if days else str(rest)
 
     def end(self, armed_at: datetime) -> datetime | None:
         """Return the first moment at which a password set at ``armed_at`` is no longer good, or None."""
@@ -242,7 +250,7 @@ class EnrolmentWindowRule(EndEntityRule):
 
 def _choice(allowed: frozenset[str] | list[str] | None, default: str) -> str:
     listed = "any" if allowed is None else ", ".join(sorted(allowed) if isinstance(allowed, frozenset) else allowed)
-    return f"{listed}; without a choice {default}."
+    return f"{listed}; left out: {default}."
 
 
 def _beside_names(password: str, candidate: Candidate) -> set[str]:

@@ -34,7 +34,7 @@ def own(tmp_path):
 def test_list_and_show_read_the_files_without_a_data_directory(empty):  # noqa: F811
     assert [row["name"] for row in empty.json("entity-profile", "list")] == ["EMPTY", "EMPTY_CFREE"]
     rules = {row["key"]: row["rule"] for row in empty.json("entity-profile", "show", "EMPTY_CFREE")}
-    assert rules["certificate_profiles"] == "CFREE; without a choice CFREE."
+    assert rules["certificate_profiles"] == "CFREE; left out: CFREE."
     assert "EMPTY_CFREE" in empty("entity-profile", "show", "EMPTY_CFREE")
     assert "no end entity profile None; there are EMPTY" in empty("entity-profile", "show", "None", status=1)
     assert empty("entity-profile", "schema") == end_entity_profile_json_schema()

@@ -192,6 +192,20 @@ def test_window_ends_its_length_after_the_password_was_set():
     assert EnrolmentWindowRule().end(armed) is None
 
 
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (None, "none"),
+        (timedelta(days=7), "7 days"),
+        (timedelta(hours=12), "12:00:00"),
+        (timedelta(days=1, hours=6), "1 days and 6:00:00"),
+    ],
+    ids=str,
+)
+def test_window_is_told_in_days(length, text):
+    assert str(EnrolmentWindowRule(length)) == text
+
+
 def test_every_rule_names_its_key_its_clause_and_what_it_does():
     for rule in PROFILE.rules:
         assert rule.key

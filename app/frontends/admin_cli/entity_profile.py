@@ -39,7 +39,7 @@ def list_profiles(*, as_json: bool) -> None:
         {
             "name": found.name,
             "password": found.password.describe(),
-            "enrolment window": str(found.enrolment_window.length or "none"),
+            "enrolment window": str(found.enrolment_window),
             "sha256": found.sha256 if as_json else found.sha256[:HASH_SHOWN],
         }
         for found in load_end_entity_profiles(program().end_entity_profiles()).values()

@@ -81,10 +81,15 @@ def _pointers(data: dict[str, Any]) -> frozenset[Pointer]:
 
 def load_profiles(directory: Path) -> dict[str, CertificateProfile]:
     """Read all profiles of a directory by name."""
-    paths = [path for path in sorted(directory.glob("*.yaml")) if path.name != HIERARCHY_FILE]
+    paths = profile_paths(directory)
     if not paths:
         raise ConfigurationError(f"There is no certificate profile in {directory}.")
     return {path.stem: load_profile(path) for path in paths}
+
+
+def profile_paths(directory: Path) -> list[Path]:
+    """Return the files of the certificate profiles in a directory."""
+    return [path for path in sorted(directory.glob("*.yaml")) if path.name != HIERARCHY_FILE]
 
 
 def _key(data: dict[str, Any]) -> KeyRule:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import click
 
-from app.errors import ConfigurationError
+from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.profile_case_files import CASES, load_cases
 from app.files.profile_files import load_profile, load_profiles
 from app.files.profile_json_schema import profile_json_schema
 from app.files.profile_keys import profile_keys_table
 from app.frontends.admin_cli.context import (
+    HASH_SHOWN,
     Failed,
+    check_files,
     json_option,
     print_fields,
     print_rows,
@@ -28,8 +30,6 @@ from app.operations.profile_cases import ProfileCases
 from app.operations.profile_explanation import Explanation
 from app.pki.certificate_fields import certificate_fields, to_be_signed_text
 from app.pki.certificate_profile import CertificateProfile
-
-_HASH_SHOWN = 12
 
 
 @click.group()
@@ -49,7 +49,7 @@ def list_profiles(*, as_json: bool) -> None:
             "validity": found.validity.describe().partition(",")[0],
             "usages": found.extended_key_usage.describe(),
             "cas": "any" if found.cas is None else ", ".join(sorted(found.cas)),
-            "sha256": found.sha256 if as_json else found.sha256[:_HASH_SHOWN],
+            "sha256": found.sha256 if as_json else found.sha256[:HASH_SHOWN],
         }
         for found in load_profiles(program().profiles()).values()
     ]
@@ -72,27 +72,15 @@ def show(name: str, *, as_json: bool) -> None:
 @profile.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
-    """Check FILES, by default all profiles in use and their test cases; every problem with file, key and line."""
-    directory = program().profiles()
+    """Check FILES, by default all in use, test cases and end entity profiles too; problems with file, key and line."""
+    directory, entity_profiles = program().profiles(), program().end_entity_profiles()
     checks: list[tuple[Path, Callable[[], object]]] = [(path, partial(load_profile, path)) for path in files]
     checks = checks or [
         (directory, partial(load_profiles, directory)),
         (directory / CASES, partial(load_cases, directory)),
+        (entity_profiles, partial(load_end_entity_profiles, entity_profiles)),
     ]
-    problems = [problem for path, read in checks if (problem := _problem(path, read))]
-    for problem in problems:
-        click.echo(f"midca: {problem}", err=True)
-    if problems:
-        raise click.exceptions.Exit(1)
-
-
-def _problem(path: Path, read: Callable[[], object]) -> str | None:
-    try:
-        read()
-    except ConfigurationError as error:
-        return str(error)
-    click.echo(f"{path}: good")
-    return None
+    check_files(checks)
 
 
 @profile.command()

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from app.errors import ConfigurationError, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
+from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import exclusive, make_directory, write_once
@@ -108,7 +109,9 @@ def _open(
     new_serial: Callable[[], int],
     signing_key: Callable[[Key], Key],
 ) -> Opened:
-    profiles = Profiles(partial(load_profiles, settings.profiles))
+    profiles = Profiles(
+        partial(load_profiles, settings.profiles), lambda: load_end_entity_profiles(settings.end_entity_profiles)
+    )
     declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
     with ExitStack() as on_failure:
         database = _database(settings, create=create)
@@ -133,7 +136,7 @@ def _open(
         created = hierarchy.create_missing() if create else []
         authorities = hierarchy.load()
 
-        enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), now)
+        enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password), profiles, now)
         list_store, revoked = RevocationListStore(database), RevokedCertificates(database)
         lists = RevocationLists(
             list_store,
@@ -153,7 +156,17 @@ def _open(
             settings.data / ".ocsp.lock",
         )
         checkpoints = _checkpoints(settings, database, audit, files.passphrase, now)
-        entities = EndEntities(database, end_entities, certificates, audit, authorities, profiles, enrolment, now)
+        entities = EndEntities(
+            database,
+            end_entities,
+            certificates,
+            audit,
+            authorities,
+            profiles,
+            enrolment,
+            now,
+            settings.default_password,
+        )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         drafts = Drafts()
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
@@ -167,7 +180,6 @@ def _open(
                 entities,
                 DeviceEventStore(database),
                 now,
-                settings.default_password,
                 rearm_on_update=settings.rearm_on_update,
             ),
             issuance=Issuance(
@@ -199,7 +211,6 @@ def _open(
                 }
             ),
             database=database,
-            default_password=settings.default_password,
             trusted_networks=settings.trusted_networks,
             metrics_networks=settings.metrics_networks,
         )

@@ -19,6 +19,7 @@ import click
 from app import logs
 from app.bootstrap import Opened, open_services
 from app.errors import ConfigurationError
+from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
@@ -30,7 +31,7 @@ from app.settings import Settings, device_events
 
 def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
-    program = Program(_open, _profiles, _reload, _init, _serve, _events, version("midca"))
+    program = Program(_open, _profiles, _end_entity_profiles, _reload, _init, _serve, _events, version("midca"))
     try:
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
@@ -46,9 +47,14 @@ def _profiles() -> Path:
     return Settings.from_environment().profiles
 
 
+def _end_entity_profiles() -> Path:
+    return Settings.from_environment().end_entity_profiles
+
+
 def _reload() -> int:
     settings = Settings.from_environment()
     load_profiles(settings.profiles)  # what makes no sense stops here, with its sentence
+    load_end_entity_profiles(settings.end_entity_profiles)
     return ServerProcess(settings.server_process).reload()
 
 

@@ -42,6 +42,10 @@ class ProfileViolation(Refusal):
         super().__init__(" ".join(self.violations))
 
 
+class EndEntityProfileViolation(InvalidInput):
+    """The end entity profile refuses what is to be registered; the sentence names every broken rule."""
+
+
 class NotFound(Refusal):
     """What was named does not exist."""
 
@@ -92,6 +96,10 @@ class WrongStatus(EnrolmentRefused):
 
 class WrongTokenType(EnrolmentRefused):
     """The end entity's token type says that the CA, not the end entity, makes the key."""
+
+
+class EnrolmentWindowOver(EnrolmentRefused):
+    """The password is right, but was set too long ago; a new one has to be set."""
 
 
 class TooManyFailures(Refusal):

@@ -13,13 +13,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app.errors import ConfigurationError
+from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
 from app.frontends.device_events.configuration import DeviceNames
+from app.pki.end_entity_rules import DOJOT_PASSWORD
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PACKAGE: Final = Path(__file__).parent
-DOJOT_PASSWORD: Final = "dojot"  # noqa: S105 -- public by design: dojot gives it to every device
 
 
 def shipped(name: str) -> Path:
@@ -36,7 +37,8 @@ _URL: Final = re.compile(
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
-    "MIDCA_PROFILES": "Directory of the certificate profiles and `hierarchy.yaml`. Default: the shipped ones.",
+    "MIDCA_PROFILES": "Directory of the certificate profiles, `end_entities/` and `hierarchy.yaml`. "
+    "Default: the shipped ones.",
     "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
     "MIDCA_PORT": "Port to listen on. Default `5583`.",
     "MIDCA_WORKERS": "Worker processes. Default: the number of processors, at least 2.",
@@ -188,6 +190,12 @@ class Settings:
     def responder_files(self) -> Path:
         """The directory of the OCSP responders' keys and certificates."""
         return self.authority_files / "ocsp"
+
+    @property
+    def end_entity_profiles(self) -> Path:
+        """The directory of the end entity profiles: in that of the profiles, or the shipped one where none is there."""
+        own = self.profiles / END_ENTITIES
+        return own if own.is_dir() else shipped("profiles") / END_ENTITIES
 
     @property
     def server_process(self) -> Path:

@@ -25,6 +25,7 @@ DOCUMENTATION = README + "".join(path.read_text() for path in sorted((HERE / "do
 EXPECTED_STATUSES = {
     "Refusal": 400,
     "InvalidInput": 400,
+    "EndEntityProfileViolation": 400,
     "MalformedRequest": 400,
     "ProofOfPossessionFailed": 400,
     "ProfileViolation": 400,
@@ -39,6 +40,7 @@ EXPECTED_STATUSES = {
     "WrongPassword": 400,
     "WrongStatus": 400,
     "WrongTokenType": 400,
+    "EnrolmentWindowOver": 400,
     "TooManyFailures": 429,
     "Conflict": 409,
     "KeyInUse": 409,

@@ -86,7 +86,7 @@ def _pointers(data: dict[str, Any]) -> frozenset[Pointer]:
 
 def load_profiles(directory: Path) -> dict[str, CertificateProfile]:
     """Read all profiles of a directory by name; where its hierarchy is declared, ``cas`` must be of it."""
-    paths = [path for path in yaml_files(directory) if path.name != HIERARCHY_FILE]
+    paths = profile_paths(directory)
     if not paths:
         raise ConfigurationError(f"There is no certificate profile in {directory}.")
     profiles = {path: load_profile(path) for path in paths}
@@ -103,6 +103,11 @@ def _check_cas(path: Path, named: frozenset[str], declared: dict[str, bool]) -> 
             raise ConfigurationError(f"{path}: cas: there is no CA {name} in {HIERARCHY_FILE}.")
         if not declared[name]:
             raise ConfigurationError(f"{path}: cas: the CA {name} signs other CAs only, no end entities.")
+
+
+def profile_paths(directory: Path) -> list[Path]:
+    """Return the files of the certificate profiles in a directory."""
+    return [path for path in yaml_files(directory) if path.name != HIERARCHY_FILE]
 
 
 def _key(data: dict[str, Any]) -> KeyRule:

@@ -12,7 +12,7 @@ from app.files.profile_fields import Shorthand
 from app.files.profile_schema import ProfileSchema
 
 if TYPE_CHECKING:
-    from marshmallow import fields
+    from marshmallow import Schema, fields
 
 SCHEMA_FILE: Final = "profile.schema.json"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -20,15 +20,24 @@ _COMPONENTS: Final = "#/components/schemas/"
 
 
 def profile_json_schema() -> str:
-    """Return the schema as text, with a newline at its end."""
-    plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: getattr(schema, "__name__", type(schema).__name__))
-    spec = APISpec("midca certificate profile", "1", openapi_version="3.1.0", plugins=[plugin])
+    """Return the schema of a certificate profile as text, with a newline at its end."""
+    return json_schema_of(ProfileSchema, "midca certificate profile")
+
+
+def json_schema_of(schema: type[Schema], title: str) -> str:
+    """Return the JSON Schema of what ``schema`` reads as text, with a newline at its end."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+    spec = APISpec(title, "1", openapi_version="3.1.0", plugins=[plugin])
     plugin.converter.add_attribute_function(_shorthand)  # type: ignore[union-attr]
-    spec.components.schema("ProfileSchema", schema=ProfileSchema)
-    definitions = {name: _closed(schema) for name, schema in spec.to_dict()["components"]["schemas"].items()}
-    root = definitions.pop("ProfileSchema")
-    document = {"$schema": _DIALECT, "title": "midca certificate profile", **root, "$defs": definitions}
+    spec.components.schema(_name(schema), schema=schema)
+    definitions = {name: _closed(section) for name, section in spec.to_dict()["components"]["schemas"].items()}
+    root = definitions.pop(_name(schema))
+    document = {"$schema": _DIALECT, "title": title, **root, "$defs": definitions}
     return json.dumps(_local(document), indent=1, ensure_ascii=False) + "\n"
+
+
+def _name(schema: Any) -> str:
+    return str(getattr(schema, "__name__", type(schema).__name__))
 
 
 def _shorthand(_converter: object, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def profile_keys_table() -> str:
-    """Return the table, each nested key with its path, with a newline at its end."""
+    """Return the table of a certificate profile, with a newline at its end."""
+    return keys_table_of(ProfileSchema())
+
+
+def keys_table_of(schema: Schema) -> str:
+    """Return the table of what ``schema`` reads, each nested key with its path, with a newline at its end."""
     rows = ["| key | meaning | default | example | source |", "|---|---|---|---|---|"]
-    rows += [f"| {' | '.join(row)} |" for row in _rows(ProfileSchema(), "")]
+    rows += [f"| {' | '.join(row)} |" for row in _rows(schema, "")]
     return "\n".join(rows) + "\n"
 
 

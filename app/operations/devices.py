@@ -83,15 +83,14 @@ P = ParamSpec("P")
 class Devices:
     """Applies events and listings. Repeating is no error: what was applied before changes nothing.
 
-    ``default_password`` None adds and arms end entities with which nobody can enrol before a password is set.
-    ``rearm_on_update`` lets every update arm the default password again, as EJBCA-REST did.
+    An event brings no password: where there is no default one, or the end entity profile does not have it apply, nobody
+    can enrol before one is set. ``rearm_on_update`` has every update arm the default password again, as EJBCA-REST did.
     """
 
     database: Database
     end_entities: EndEntities
     events: DeviceEventStore
     now: Callable[[], datetime]
-    default_password: str | None = field(repr=False)
     rearm_on_update: bool
 
     def check(self) -> None:
@@ -140,10 +139,14 @@ class Devices:
         if entity is None:
             return self._add(event.username, event.actor)
         if entity.status is EndEntityStatus.REVOKED:
-            rearms = event.change is Change.CREATED or self.rearm_on_update
+            rearms = event.change is Change.CREATED or self._rearms_on_update(entity)
         else:
-            rearms = event.change is Change.UPDATED and self.rearm_on_update
+            rearms = event.change is Change.UPDATED and self._rearms_on_update(entity)
         return self._arm(entity, event.actor) if rearms else Outcome.UNCHANGED
+
+    def _rearms_on_update(self, entity: EndEntity) -> bool:
+        """Return whether an update arms: where no default password applies, it must not take away one that is set."""
+        return self.rearm_on_update and self.end_entities.default_password_of(entity) is not None
 
     def _removed(self, event: DeviceEvent, position: EventPosition) -> Outcome:
         entity = self.end_entities.store.find(event.username)
@@ -162,7 +165,7 @@ class Devices:
             return Result(act(*args, **kwargs))
         except Unavailable:
             raise
-        except Refusal as refusal:  # the acts check before they write, so there is nothing to take back
+        except Refusal as refusal:  # each act checks before it writes; who may not be armed again stays REVOKED
             return Result(Outcome.REFUSED, str(refusal))
 
     def _add_missing(self, username: str, actor: Actor) -> Outcome:
@@ -173,11 +176,11 @@ class Devices:
         return Outcome.ADDED
 
     def _arm(self, entity: EndEntity, actor: Actor) -> Outcome:
-        self.end_entities.arm(entity, self.default_password, actor)
+        self.end_entities.arm(entity, self.end_entities.default_password_of(entity), actor)
         return Outcome.ARMED
 
     def _described(self, username: str) -> EndEntity:
-        return self.end_entities.described(Registration(username, self.default_password))
+        return self.end_entities.described(Registration(username, None, password_later=True))
 
     def _not_in_future(self, position: EventPosition) -> EventPosition:
         """Return the position with a time that no later event can be behind."""

@@ -5,46 +5,53 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity, UnknownProfile
+from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity
 from app.pki import distinguished_name
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
+from app.pki.end_entity_rules import Candidate
 from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryptography import x509
+
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
     from app.operations.enrolment import Enrolment
     from app.operations.profiles import Profiles
+    from app.pki.end_entity_profile import EndEntityProfile
     from app.store.audit_log import AuditLog
     from app.store.certificates import CertificateStore, StoredCertificate
     from app.store.database import Database
     from app.store.end_entities import EndEntityStore
 
-END_ENTITY_PROFILES = frozenset({"EMPTY_CFREE"})
+T = TypeVar("T")
+DEFAULT_PROFILE = "EMPTY_CFREE"
 _REVOKING = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL}
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What an end entity is to be; the defaults are dojot's.
+    """What an end entity is to be; None leaves a value to the end entity profile, whose default is dojot's.
 
-    ``password`` None means that nobody can enrol before one is set; ``subject_dn`` None means ``CN=<username>``.
+    ``password`` None is one that was left out, which the profile may have a default for; an empty one is none. With
+    ``password_later`` one that stays left out is no breach of the profile: nobody can enrol before one is set.
     """
 
     username: str
     password: str | None = dataclasses.field(repr=False)
     subject_dn: str | None = None
-    ca_name: str = "IOTmidCA"
-    certificate_profile: str = "CFREE"
-    end_entity_profile: str = "EMPTY_CFREE"
-    token_type: TokenType = TokenType.USERGENERATED
+    ca_name: str | None = None
+    certificate_profile: str | None = None
+    end_entity_profile: str = DEFAULT_PROFILE
+    token_type: TokenType | None = None
     status: EndEntityStatus = EndEntityStatus.NEW
     send_notification: bool = False
+    password_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class EndEntities:
     profiles: Profiles
     enrolment: Enrolment
     now: Callable[[], datetime]
+    default_password: str | None = dataclasses.field(repr=False)
 
     def find(self, username: str) -> EndEntity:
         """Return the end entity, or raise :class:`UnknownEndEntity`."""
@@ -99,12 +107,17 @@ class EndEntities:
 
     def arm(self, entity: EndEntity, password: str | None, actor: Actor) -> EndEntity:
         """Do what :meth:`rearm` does inside the open transaction; without a password nobody can enrol yet."""
+        profile = self.profiles.end_entity_profile(entity.end_entity_profile)
+        if password is not None:
+            profile.check_password(_candidate(entity, password))
+        now = self.now()
         entity = dataclasses.replace(
             entity,
             status=EndEntityStatus.NEW,
             password_verifier=self._verifier(entity.username, password),
             claimed_by=None,
-            modified_at=self.now(),
+            modified_at=now,
+            armed_at=now,
         )
         self.store.save(entity)
         self.enrolment.reset(entity.username)
@@ -163,37 +176,53 @@ class EndEntities:
 
     def described(self, registration: Registration) -> EndEntity:
         """Return the end entity that a registration describes, or raise what is wrong with it; nothing is saved."""
-        username = checked_username(registration.username)
-        if registration.end_entity_profile not in END_ENTITY_PROFILES:
-            raise UnknownProfile(f"Error End Entity profile {registration.end_entity_profile[:80]} does not exist.")
-        profile = self.profiles.named(registration.certificate_profile)
-        self.authorities.for_end_entities(registration.ca_name)
-        profile.check_authority(registration.ca_name)
-        if registration.subject_dn is None:
-            subject = distinguished_name.of_common_name(username)
-        else:
-            subject = distinguished_name.parse(registration.subject_dn)
-        if distinguished_name.common_name(subject) is None:
-            raise InvalidInput("Subject DN field 'CN' must exist.")
-        if self.authorities.holder_of_subject(subject) is not None:
-            raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
+        candidate = self._candidate(registration)
         now = self.now()
         return EndEntity(
-            username=username,
+            username=candidate.username,
             status=registration.status,
-            subject_dn=distinguished_name.to_string(subject),
-            ca_name=registration.ca_name,
-            certificate_profile=registration.certificate_profile,
+            subject_dn=distinguished_name.to_string(candidate.subject),
+            ca_name=candidate.ca_name,
+            certificate_profile=candidate.certificate_profile,
             end_entity_profile=registration.end_entity_profile,
-            token_type=registration.token_type,
+            token_type=candidate.token_type,
             send_notification=registration.send_notification,
-            password_verifier=self._verifier(username, registration.password),
+            password_verifier=self._verifier(candidate.username, candidate.password),
             created_at=now,
             modified_at=now,
+            armed_at=now,
         )
+
+    def default_password_of(self, entity: EndEntity) -> str | None:
+        """Return the password it is armed with where none is given, or None where its profile has none apply."""
+        return self._default_password(self.profiles.end_entity_profile(entity.end_entity_profile))
+
+    def _default_password(self, profile: EndEntityProfile) -> str | None:
+        return self.default_password if profile.password.default else None
 
     def _verifier(self, username: str, password: str | None) -> str | None:
         return None if password is None else self.enrolment.passwords.verifier(username, password)
+
+    def _candidate(self, registration: Registration) -> Candidate:
+        """Return what is to be registered with the profile's defaults, or raise what forbids it."""
+        username = checked_username(registration.username)
+        profile = self.profiles.end_entity_profile(registration.end_entity_profile)
+        candidate = Candidate(
+            username=username,
+            subject=_subject(registration, profile),
+            ca_name=_or(registration.ca_name, profile.cas.default),
+            certificate_profile=_or(registration.certificate_profile, profile.certificate_profiles.default),
+            token_type=_or(registration.token_type, profile.token_types.default),
+            password=_or(registration.password, self._default_password(profile)),
+            password_later=registration.password_later,
+        )
+        certificate_profile = self.profiles.named(candidate.certificate_profile)
+        self.authorities.for_end_entities(candidate.ca_name)
+        certificate_profile.check_authority(candidate.ca_name)
+        if self.authorities.holder_of_subject(candidate.subject) is not None:
+            raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
+        profile.check(candidate)
+        return candidate
 
     def check_subject(self, username: str, subject_dn: str, ca_name: str) -> None:
         """Raise :class:`SubjectInUse` when another end entity is registered with that subject at that CA."""
@@ -206,3 +235,25 @@ class EndEntities:
 
     def _audit(self, action: Action, username: str, actor: Actor, **details: object) -> None:
         self.audit.append(self.now(), actor.entry(action, username, details))
+
+
+def _or(value: T | None, default: T) -> T:
+    """Return what was given, be it empty, else the default."""
+    return default if value is None else value
+
+
+def _subject(registration: Registration, profile: EndEntityProfile) -> x509.Name:
+    if registration.subject_dn is None:
+        return profile.subject.default_for(registration.username)
+    return distinguished_name.parse(registration.subject_dn)
+
+
+def _candidate(entity: EndEntity, password: str) -> Candidate:
+    return Candidate(
+        username=entity.username,
+        subject=distinguished_name.parse(entity.subject_dn),
+        ca_name=entity.ca_name,
+        certificate_profile=entity.certificate_profile,
+        token_type=entity.token_type,
+        password=password,
+    )

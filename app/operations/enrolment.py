@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.errors import TooManyFailures, WrongPassword, WrongStatus, WrongTokenType
+from app.errors import EnrolmentWindowOver, TooManyFailures, WrongPassword, WrongStatus, WrongTokenType
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.operations.enrolment_password import EnrolmentPasswords
+    from app.operations.profiles import Profiles
     from app.store.end_entities import EndEntityStore
 
 FREE_FAILURES: Final = 5
@@ -26,10 +27,11 @@ _UNKNOWN_BUCKETS: Final = 1024
 
 @dataclass(frozen=True)
 class Enrolment:
-    """Checks name, password and state; counts what was wrong."""
+    """Checks name, password, state and how old the password is; counts what was wrong."""
 
     end_entities: EndEntityStore
     passwords: EnrolmentPasswords
+    profiles: Profiles
     now: Callable[[], datetime]
 
     def authenticate(self, username: str, password: str) -> EndEntity:
@@ -53,6 +55,18 @@ class Enrolment:
         if not entity.may_enrol:
             raise wrong_status(entity, wrong_password=True)
         raise WrongPassword(f"Got request for user with invalid password: {username}.", wrong_password=True)
+
+    def check_window(self, entity: EndEntity) -> None:
+        """Raise :class:`EnrolmentWindowOver` when its end entity profile no longer lets this password enrol.
+
+        Raises :class:`UnknownProfile` when the profile is gone: what it allowed is then not known.
+        """
+        end = self.profiles.end_entity_profile(entity.end_entity_profile).enrolment_window.end(entity.armed_at)
+        if end is not None and self.now() >= end:
+            raise EnrolmentWindowOver(
+                f"The password of {entity.username} was good until {end.isoformat(timespec='seconds')}; "
+                "ask for a new one to be set."
+            )
 
     def count_failure(self, username: str, now: datetime) -> None:
         """Count one more wrong password inside the open transaction; from the sixth in a row the name is locked."""

@@ -123,6 +123,7 @@ class Issuance:
         if (already := self._already_issued(entity, request, actor)) is not None:
             return already
         check_may_enrol(entity, again=self._may_enrol_again(entity))
+        self.enrolment.check_window(entity)
         authority = self.authorities.for_end_entities(entity.ca_name)
         profile = self.profiles.named(entity.certificate_profile)
         profile.check_authority(entity.ca_name)

@@ -1,4 +1,4 @@
-"""The certificate profiles in use: read whole, swapped whole."""
+"""The certificate and end entity profiles in use: read whole, swapped whole."""
 
 from __future__ import annotations
 
@@ -11,22 +11,30 @@ from app.errors import ConfigurationError, UnknownProfile
 
 if TYPE_CHECKING:
     from app.pki.certificate_profile import CertificateProfile
+    from app.pki.end_entity_profile import EndEntityProfile
 
 _log = logging.getLogger("midca")
 _SHOWN = 80
 
 
 class Profiles(Mapping[str, "CertificateProfile"]):
-    """An immutable snapshot that :meth:`reload` replaces in one step.
+    """An immutable snapshot of the certificate profiles and, beside them, the end entity profiles.
+
+    :meth:`reload` replaces both in one step.
 
     Who asks for a profile once and keeps it for the length of a request sees no change half-way; a profile never
     changes itself.
     """
 
-    def __init__(self, load: Callable[[], Mapping[str, CertificateProfile]]) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Mapping[str, CertificateProfile]],
+        load_end_entity_profiles: Callable[[], Mapping[str, EndEntityProfile]] = dict,
+    ) -> None:
         """Take what reads the files, and read them; raises :class:`ConfigurationError` when they make no sense."""
         self._load = load
-        self._current = MappingProxyType(dict(load()))
+        self._load_end_entity_profiles = load_end_entity_profiles
+        self._current, self._end_entity_profiles = self._read()
 
     def __getitem__(self, name: str) -> CertificateProfile:
         """Return the profile of that name."""
@@ -47,14 +55,26 @@ class Profiles(Mapping[str, "CertificateProfile"]):
             raise UnknownProfile(f"Error Certificate profile {name[:_SHOWN]} does not exist.")
         return profile
 
+    def end_entity_profile(self, name: str) -> EndEntityProfile:
+        """Return the end entity profile, or raise :class:`UnknownProfile` with EJBCA's words."""
+        profile = self._end_entity_profiles.get(name)
+        if profile is None:
+            raise UnknownProfile(f"Error End Entity profile {name[:_SHOWN]} does not exist.")
+        return profile
+
+    def _read(self) -> tuple[Mapping[str, CertificateProfile], Mapping[str, EndEntityProfile]]:
+        return MappingProxyType(dict(self._load())), MappingProxyType(dict(self._load_end_entity_profiles()))
+
     def reload(self) -> None:
         """Read the files again; when one of them makes no sense, keep all profiles as they were and say so."""
         try:
-            self._current = MappingProxyType(dict(self._load()))
+            self._current, self._end_entity_profiles = self._read()
         except ConfigurationError as error:
             _log.error("the certificate profiles stay as they were: %s", error)
             return
         except Exception:  # noqa: BLE001 -- a mistake of ours in reading a file must not end the process that serves
             _log.exception("the certificate profiles stay as they were")
             return
-        _log.info("read the certificate profiles: %s", ", ".join(f"{name} {self[name].sha256[:12]}" for name in self))
+        for kind, profiles in (("certificate", self._current), ("end entity", self._end_entity_profiles)):
+            hashes = (f"{name} {profile.sha256[:12]}" for name, profile in profiles.items())
+            _log.info("read the %s profiles: %s", kind, ", ".join(hashes))

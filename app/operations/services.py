@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """The CA's acts and look-ups, and the settings that front ends share.
-
-    ``default_password`` is for end entities that are registered without one, None when one must be given.
-    """
+    """The CA's acts and look-ups, and the settings that front ends share."""
 
     authorities: Authorities
     end_entities: EndEntities
@@ -50,6 +47,5 @@ class Services:
     audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
-    default_password: str | None = field(repr=False)
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()

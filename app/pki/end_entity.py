@@ -50,7 +50,8 @@ class EndEntity:
 
     ``subject_dn`` is in EJBCA's order. ``password_verifier`` is what the password is checked against, never the
     password; None means that nobody can enrol. ``claimed_by`` is the serial of the certificate that an enrolment is
-    signing just now: the one-time password is then spent, whatever the status says.
+    signing just now: the one-time password is then spent, whatever the status says. ``armed_at`` is when the password
+    was set.
     """
 
     username: str
@@ -62,6 +63,7 @@ class EndEntity:
     token_type: TokenType
     created_at: datetime
     modified_at: datetime
+    armed_at: datetime
     send_notification: bool = False
     password_verifier: str | None = field(default=None, repr=False)
     claimed_by: str | None = None

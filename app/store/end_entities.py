@@ -135,6 +135,7 @@ def _entity(row: Row) -> EndEntity:
         claimed_by=row["claimed_by"],
         created_at=from_text(row["created_at"]),
         modified_at=from_text(row["modified_at"]),
+        armed_at=from_text(row["armed_at"]),
     )
 
 
@@ -146,4 +147,5 @@ def _row(entity: EndEntity) -> Row:
         "send_notification": int(entity.send_notification),
         "created_at": to_text(entity.created_at),
         "modified_at": to_text(entity.modified_at),
+        "armed_at": to_text(entity.armed_at),
     }

@@ -42,7 +42,7 @@ def test_check_names_file_key_and_line_of_each_problem(empty, tmp_path):  # noqa
     (tmp_path / "A.yaml").write_text(good.replace("validity: 730", "validity: 0"))
     (tmp_path / "B.yaml").write_text(good.replace("ca: false", "ca: true"))
 
-    assert empty("profile", "check").count(": good") == 2
+    assert empty("profile", "check").count(": good") == 3
     told = empty("profile", "check", tmp_path / "A.yaml", tmp_path / "B.yaml", status=1)
 
     line = good.splitlines().index(next(line for line in good.splitlines() if line.startswith("validity"))) + 1

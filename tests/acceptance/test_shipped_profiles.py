@@ -35,7 +35,7 @@ CASES = [
 def issued(installation, tmp_path, request) -> tuple[Path, Path, Path]:
     """The certificate of a shipped profile, the CA that signed it and the root, as PEM files."""
     profile, kind = request.param
-    installation.add("mqtt.example.org", certificate_profile=profile)
+    installation.add("mqtt.example.org", certificate_profile=profile, end_entity_profile="EMPTY")
     names = x509.SubjectAlternativeName([x509.DNSName("mqtt.example.org")])
     signed = csr(signing_key=KEYS[kind](), extensions=((names, False),))
     certificate = installation.sign("mqtt.example.org", "dojot", one_line(signed)).certificate

@@ -145,8 +145,8 @@ def test_the_wheel_brings_one_top_level_package_and_its_data(wheel):
 
     assert {name.split("/")[0] for name in names} == {"app"}
     for folder in ("profiles", "migrations"):
-        shipped = {Path(name).name for name in names if name.startswith(f"app/{folder}/")}
-        assert shipped == {path.name for path in (CHECKOUT / folder).iterdir() if path.is_file()}
+        shipped = {name.removeprefix("app/") for name in names if name.startswith(f"app/{folder}/")}
+        assert shipped == {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / folder).rglob("*") if path.is_file()}
     assert {f"app/frontends/api_description/{name}" for name in ("style.css", "templates/docs.html")} <= set(names)
 
 

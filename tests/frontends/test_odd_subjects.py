@@ -4,6 +4,8 @@ import pytest
 
 from tests.builders import csr, one_line
 
+ANY = {"endEntityProfileName": "EMPTY", "password": "dojot"}
+
 
 @pytest.mark.parametrize(
     "subject",
@@ -21,14 +23,15 @@ from tests.builders import csr, one_line
     ],
 )
 def test_a_subject_that_cannot_be_encoded_is_refused(installation, client, admin, subject):
-    answer = client.post("/user", json={"username": "brick", "subjectDN": subject}, headers=admin)
+    answer = client.post("/user", json={"username": "brick", **ANY, "subjectDN": subject}, headers=admin)
     assert answer.status_code == 400, answer.text
     assert installation.sql("SELECT count(*) FROM end_entities") == [(0,)]
 
 
 @pytest.mark.parametrize("subject", ["CN=good,SN=A-1 (b)/c", "CN=good,C=SE", "CN=good,E=a@example.org", "CN=good,DC=x"])
 def test_a_subject_that_can_is_signed_and_read_back(client, admin, subject):
-    assert client.post("/user", json={"username": "good", "subjectDN": subject}, headers=admin).status_code == 200
+    body = {"username": "good", **ANY, "subjectDN": subject}
+    assert client.post("/user", json=body, headers=admin).status_code == 200
     body = {"passwd": "dojot", "certificate": one_line(csr())}
     assert client.post("/sign/good/pkcs10", json=body).status_code == 200
 

@@ -8,6 +8,7 @@ from app.pki.revocation import RevocationReason
 from app.web import create_app
 from tests.builders import csr, key, one_line
 
+VIOLATION = "soap message: Userdata did not fulfill end entity profile EMPTY_CFREE,"
 OK = {"message": "ok", "status": 200}
 REQUEST = one_line(csr())
 KEYS = {
@@ -85,9 +86,10 @@ def test_slash_at_the_end_answers_at_once(client, admin):
 
 
 def test_keys_that_are_given_are_kept(post, get):
-    post(subjectDN="cn = device , o=things", sendNotification=True, tokenType="P12", password="secret")
+    kept = {"sendNotification": True, "tokenType": "P12", "endEntityProfileName": "EMPTY"}
+    post(subjectDN="cn = device , o=things", password="secret", **kept)
 
-    changed = {"subjectDN": "CN=device,O=things", "sendNotification": True, "tokenType": "P12"}
+    changed = {"subjectDN": "CN=device,O=things", **kept}
     assert get().json["user"][0] == KEYS | changed
 
 
@@ -161,7 +163,13 @@ def test_posting_again_replaces_everything_and_arms_the_password_again(post, get
             {"subjectDN": "CN=x,O=evil+CN=admin"},
             "soap message: A multi-valued attribute (written with '+') is not accepted in a distinguished name.",
         ),
-        ({"subjectDN": "O=x"}, "soap message: Subject DN field 'CN' must exist."),
+        (
+            {"subjectDN": "O=x"},
+            f"{VIOLATION} dn 'O=x': Subject DN field 'CN' must exist. Wrong number of O fields in Subject DN.",
+        ),
+        ({"certificateProfileName": ""}, "soap message: Error Certificate profile  does not exist."),
+        ({"caName": ""}, "soap message: CA with name  does not exist."),
+        ({"password": None}, f"{VIOLATION} dn 'CN=f60c28': Password cannot be empty or null."),
     ],
     ids=str,
 )
@@ -235,7 +243,7 @@ def test_without_a_default_a_password_must_be_given(make_installation):
 
     answer = client.post("/user", json={"username": "f60c28"}, headers=headers)
 
-    assert refused(answer, "soap message: Password cannot be empty or null.")
+    assert refused(answer, f"{VIOLATION} dn 'CN=f60c28': Password cannot be empty or null.")
     assert client.get("/user/f60c28", headers=headers).status_code == 404
 
 

@@ -3,16 +3,21 @@
 import random
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.errors import StoreUnavailable, UnknownEndEntity, WrongPassword
+from app.errors import EnrolmentWindowOver, StoreUnavailable, UnknownEndEntity, WrongPassword
+from app.files.end_entity_profile_files import END_ENTITIES
 from app.operations.actor import Actor
 from app.operations.devices import Change, DeviceEvent, Outcome
-from app.pki.end_entity import EndEntityStatus
+from app.pki.end_entity import EndEntityStatus, TokenType
 from app.pki.revocation import RevocationReason
+from app.settings import shipped
 from app.store.device_events import EventPosition
 from tests.builders import csr, one_line
+from tests.conftest import Installation
+from tests.operations.test_end_entity_profiles import SEVEN_DAYS, own_profiles
 
 KAFKA = Actor("device events", "kafka", "admin")
 CREATE, UPDATE, REMOVE = Change.CREATED, Change.UPDATED, Change.REMOVED
@@ -111,13 +116,72 @@ def test_an_update_wakes_no_device_that_was_revoked(installation, topic):
 
 def test_without_a_default_password_nobody_enrols_before_one_is_set(make_installation, topic):
     installation = make_installation(MIDCA_DEFAULT_PASSWORD="none")
-    outcomes(installation, topic.event(CREATE), topic.event(REMOVE), topic.event(CREATE))
+    assert outcomes(installation, topic.event(CREATE), topic.event(REMOVE), topic.event(CREATE)) == [
+        Outcome.ADDED,
+        Outcome.REVOKED,
+        Outcome.ARMED,
+    ]
+    assert status(installation) is EndEntityStatus.NEW
+    assert installation.sql("SELECT password_verifier FROM end_entities") == [(None,)]
 
     for guess in ("dojot", "none", "x"):
         with pytest.raises(WrongPassword):
             installation.sign("f60c28", guess, one_line(csr()))
     installation.services.end_entities.rearm("f60c28", "its own password", KAFKA)
     installation.sign("f60c28", "its own password", one_line(csr()))
+
+
+@pytest.fixture
+def dojots_profile(make_installation):
+    """Make an installation whose EMPTY_CFREE has another password rule or window."""
+
+    def make(**changes) -> Installation:
+        installation = make_installation(MIDCA_REARM="always")
+        shipped_one = yaml.safe_load((shipped("profiles") / END_ENTITIES / "EMPTY_CFREE.yaml").read_text())
+        own_profiles(installation, EMPTY_CFREE=shipped_one | changes)
+        return installation
+
+    return make
+
+
+def test_where_the_profile_has_no_default_apply_a_device_waits_for_a_password_and_no_update_takes_it(
+    dojots_profile, topic
+):
+    installation = dojots_profile(password={"default": False, "min_length": 12})
+    installation.services.devices.check()
+    assert outcomes(installation, topic.event(CREATE)) == [Outcome.ADDED]
+    with pytest.raises(WrongPassword):
+        installation.sign("f60c28", "dojot", one_line(csr()))
+
+    installation.services.end_entities.rearm("f60c28", "its own password", KAFKA)
+    assert outcomes(installation, topic.event(UPDATE)) == [Outcome.UNCHANGED]
+    installation.sign("f60c28", "its own password", one_line(csr()))
+
+
+def test_a_device_that_is_armed_again_has_its_enrolment_window_anew(dojots_profile, topic):
+    installation = dojots_profile(enrolment_window="7d")
+    outcomes(installation, topic.event(CREATE))
+    installation.clock.advance(days=8)
+    with pytest.raises(EnrolmentWindowOver):
+        installation.sign("f60c28", "dojot", one_line(csr()))
+
+    assert outcomes(installation, topic.event(REMOVE), topic.event(CREATE)) == [Outcome.REVOKED, Outcome.ARMED]
+    installation.sign("f60c28", "dojot", one_line(csr()))
+
+
+def test_a_removed_device_is_revoked_even_if_its_profile_is_gone_and_it_cannot_be_armed_again(installation, topic):
+    own_profiles(installation, DEVICES=SEVEN_DAYS)
+    chosen = {"certificate_profile": "CFREE", "token_type": TokenType.USERGENERATED}
+    installation.add(password="its own password", end_entity_profile="DEVICES", **chosen)
+    installation.sign("f60c28", "its own password", one_line(csr()))
+    removed, made_anew = topic.event(REMOVE, partition=1), topic.event(CREATE)
+    outcomes(installation, made_anew)
+    (installation.base / "profiles" / END_ENTITIES / "DEVICES.yaml").unlink()
+    installation.services.profiles.reload()
+
+    assert outcomes(installation, removed) == [Outcome.REFUSED]
+    assert status(installation) is EndEntityStatus.REVOKED
+    assert installation.services.certificates.of_user("f60c28")[0].revoked
 
 
 def test_an_event_that_is_refused_stops_no_other_and_may_come_again(installation, topic):

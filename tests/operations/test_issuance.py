@@ -269,7 +269,7 @@ def test_subject_that_is_no_acceptable_name_is_refused(installation, subject, re
 
 def test_certificate_has_the_subject_that_was_registered(installation):
     """A01, A07."""
-    installation.add(subject_dn="CN=x,O=things")
+    installation.add(subject_dn="CN=x,O=things", end_entity_profile="EMPTY")
 
     subject = installation.sign("f60c28", "dojot", REQUEST).certificate.subject
 

@@ -36,7 +36,7 @@ def test_a_finding_refuses_from_the_severity_of_the_profile_on(make_installation
 def test_an_error_names_every_finding(make_installation):
     """A serial number of 65 characters is one more than RFC 5280 appendix A.1 allows."""
     installation = with_profile(make_installation(), lint="error")
-    installation.add("odd", subject_dn="CN=odd,SERIALNUMBER=" + "1" * 65)
+    installation.add("odd", subject_dn="CN=odd,SERIALNUMBER=" + "1" * 65, end_entity_profile="EMPTY")
     with pytest.raises(ProfileViolation, match=r"\((ERROR|FATAL)\) at certificate\.tbsCertificate\.subject"):
         installation.sign("odd", "dojot", one_line(csr("odd", signing_key=key(1))))
 

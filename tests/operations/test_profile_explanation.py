@@ -170,7 +170,7 @@ def test_what_is_explained_is_what_is_issued(installation, document, asked, poin
     username, request = asked
     profile = profile_of(document)
     object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: {"CFREE": profile}))
-    installation.add(username, PASSWORD, subject_dn=f"CN={username},O=dojot")
+    installation.add(username, PASSWORD, subject_dn=f"CN={username},O=dojot", end_entity_profile="EMPTY")
 
     explanation = installation.services.explanations.explain(profile, request, entity=username)
 
@@ -401,8 +401,8 @@ def test_two_end_entities_never_come_out_with_one_name(installation):
     """A13: a profile that keeps less of the names than tells them apart."""
     shortened = profile_of({**VALID, "subject": {"attributes": ["CN"]}})
     object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: {"CFREE": shortened}))
-    installation.add("first", subject_dn="CN=same,O=a")
-    installation.add("second", subject_dn="CN=same,O=b")
+    installation.add("first", subject_dn="CN=same,O=a", end_entity_profile="EMPTY")
+    installation.add("second", subject_dn="CN=same,O=b", end_entity_profile="EMPTY")
     installation.sign("first", "dojot", REQUEST)
     other = one_line(csr(signing_key=key(1)))
 

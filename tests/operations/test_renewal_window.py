@@ -4,10 +4,11 @@ import threading
 
 import pytest
 
-from app.errors import WrongPassword, WrongStatus
+from app.errors import EnrolmentWindowOver, WrongPassword, WrongStatus
 from app.pki.revocation import RevocationReason
 from tests.builders import csr, key, one_line, profiles_directory
 from tests.conftest import ACTOR
+from tests.operations.test_end_entity_profiles import SEVEN_DAYS, own_profiles
 
 PASSWORD = "0123456789abcdef0123456789abcdef"  # looks random, so it is not stretched
 
@@ -56,6 +57,14 @@ def test_after_the_end_only_an_admin_opens_it_again(renewing):
         sign(renewing, 1)
     renewing.services.end_entities.rearm("f60c28", PASSWORD, ACTOR)
     sign(renewing, 1)
+
+
+def test_an_enrolment_window_that_is_over_lets_no_password_renew(renewing):
+    own_profiles(renewing, EMPTY_CFREE=SEVEN_DAYS)
+    renewing.clock.advance(days=701)
+    with pytest.raises(EnrolmentWindowOver):
+        sign(renewing, 1)
+    assert renewing.certificates() == 1
 
 
 def test_a_revoked_certificate_is_not_renewed(renewing):

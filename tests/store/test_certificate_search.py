@@ -12,7 +12,8 @@ def world(installation):
     """Four end entities with a certificate each: good, on hold, revoked, and one whose subject has a percent sign."""
     installation.serials = {}
     for number, name in enumerate(("good", "held", "revoked", "odd")):
-        installation.add(name, subject_dn="CN=100%_odd,O=Plant" if name == "odd" else None)
+        subject = "CN=100%_odd,O=Plant" if name == "odd" else None
+        installation.add(name, subject_dn=subject, end_entity_profile="EMPTY")
         request = one_line(csr(name, signing_key=key(number)))
         installation.serials[name] = installation.sign(name, "dojot", request).serial
         installation.clock.advance(seconds=1)

@@ -9,6 +9,7 @@ from app.pki.revocation import RevocationReason
 from app.settings import shipped
 from app.store.certificates import CertificateStore
 from app.store.database import Database
+from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import ListName, RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
 from app.store.schema import migrate
@@ -59,3 +60,15 @@ def test_lists_and_revocations_outlive_the_migration_to_scopes(database_of):
         RevokedCertificates(database).changed("CA", since_revision=0, ended_before=Clock()().replace(year=2000))
     )
     assert [(row.serial, row.reason, row.partition) for row in revoked] == [(1, RevocationReason.KEYCOMPROMISE, None)]
+
+
+def test_end_entities_are_armed_since_they_were_last_changed(database_of):
+    database, now = database_of(5), to_text(Clock()())
+    row = dict.fromkeys(("subject_dn", "ca_name", "certificate_profile", "end_entity_profile"), "")
+    row |= {"username": "f60c28", "status": 10, "token_type": 1, "send_notification": 0}
+    with database.transaction():
+        database.insert("end_entities", row | {"created_at": "2026-01-01T00:00:00.000000+00:00", "modified_at": now})
+
+    assert "0008_enrolment_window" in migrate(database, shipped("migrations"))
+
+    assert to_text(EndEntityStore(database).find("f60c28").armed_at) == now

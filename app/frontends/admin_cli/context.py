@@ -14,20 +14,24 @@ from typing import Any, ParamSpec
 import click
 from tabulate import tabulate
 
-from app.errors import Refusal
+from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
 from app.operations.services import Services
+
+HASH_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Program:
     """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
 
-    ``profiles`` tells where the profiles are; ``reload`` has a running server read them again and returns its id.
+    ``profiles`` and ``end_entity_profiles`` tell where these are; ``reload`` has a running server read them again and
+    returns its id.
     """
 
     open_services: Callable[[], Services]
     profiles: Callable[[], Path]
+    end_entity_profiles: Callable[[], Path]
     reload: Callable[[], int]
     init: Callable[[], str]
     serve: Callable[[str | None, int | None], None]
@@ -113,3 +117,21 @@ def read_password(password_file: Path | None, prompt: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise Failed(f"The password file {password_file} cannot be read: {error}.") from error
     return text.rstrip("\r\n")
+
+
+def check_files(checks: Sequence[tuple[Path, Callable[[], object]]]) -> None:
+    """Read each path; say which are good, and every problem of the others, with exit status 1."""
+    problems = [problem for path, read in checks if (problem := _problem(path, read))]
+    for problem in problems:
+        click.echo(f"midca: {problem}", err=True)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+def _problem(path: Path, read: Callable[[], object]) -> str | None:
+    try:
+        read()
+    except ConfigurationError as error:
+        return str(error)
+    click.echo(f"{path}: good")
+    return None

@@ -16,7 +16,7 @@ from app.frontends.admin_cli.context import (
     refusals_fail,
     services,
 )
-from app.operations.end_entities import Registration
+from app.operations.end_entities import DEFAULT_PROFILE, Registration
 from app.operations.enrolment_password import random_password
 from app.pki.end_entity import EndEntity, EndEntityStatus
 
@@ -35,18 +35,31 @@ def entity() -> None:
 @entity.command()
 @click.argument("name")
 @password_file_option
-@click.option("--subject", help="Subject of its certificates [CN=NAME].")
-@click.option("--ca", "ca_name", default="IOTmidCA", show_default=True, help="The CA that signs.")
-@click.option("--profile", default="CFREE", show_default=True, help="The certificate profile.")
+@click.option("--subject", help="Subject of its certificates [the end entity profile's, CN=NAME].")
+@click.option("--ca", "ca_name", help="The CA that signs [the end entity profile's].")
+@click.option("--profile", help="The certificate profile [the end entity profile's].")
+@click.option("--entity-profile", default=DEFAULT_PROFILE, show_default=True, help="The end entity profile.")
 @json_option
 @refusals_fail
 def add(
-    name: str, password_file: Path | None, subject: str | None, ca_name: str, profile: str, *, as_json: bool
+    *,
+    name: str,
+    password_file: Path | None,
+    subject: str | None,
+    ca_name: str | None,
+    profile: str | None,
+    entity_profile: str,
+    as_json: bool,
 ) -> None:
     """Add the end entity NAME; an existing one is refused."""
     password = read_password(password_file, "Password") if password_file else random_password()
     registration = Registration(
-        username=name, password=password, subject_dn=subject, ca_name=ca_name, certificate_profile=profile
+        username=name,
+        password=password,
+        subject_dn=subject,
+        ca_name=ca_name,
+        certificate_profile=profile,
+        end_entity_profile=entity_profile,
     )
     added = services().end_entities.put(registration, operator(), only_new=True)
     print_fields(_described(added) | _once(password, password_file), as_json=as_json)
@@ -107,6 +120,7 @@ def _described(found: EndEntity) -> dict[str, Any]:
         "subject": found.subject_dn,
         "ca": found.ca_name,
         "profile": found.certificate_profile,
+        "entity profile": found.end_entity_profile,
         "changed": found.modified_at.isoformat(timespec="seconds"),
     }
 

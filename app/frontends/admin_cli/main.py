@@ -10,6 +10,7 @@ from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
 from app.frontends.admin_cli.crl import crl
 from app.frontends.admin_cli.entity import entity
+from app.frontends.admin_cli.entity_profile import entity_profile
 from app.frontends.admin_cli.ocsp import ocsp
 from app.frontends.admin_cli.profile import profile
 from app.frontends.admin_cli.sign import sign
@@ -64,10 +65,10 @@ def events(*, once: bool) -> None:
 @cli.command("reload")
 @refusals_fail
 def reload_profiles() -> None:
-    """Check the certificate profiles and have the running server read them again."""
+    """Check the certificate and end entity profiles and have the running server read them again."""
     pid = program().reload()
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, token, audit):
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit):
     cli.add_command(_subject)

@@ -12,12 +12,15 @@ from pathlib import Path
 import click
 
 from app.errors import ConfigurationError
+from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.profile_case_files import CASES, load_cases
 from app.files.profile_files import load_profile, load_profiles
 from app.files.profile_json_schema import profile_json_schema
 from app.files.profile_keys import profile_keys_table
 from app.frontends.admin_cli.context import (
+    HASH_SHOWN,
     Failed,
+    check_files,
     json_option,
     print_fields,
     print_rows,
@@ -29,8 +32,6 @@ from app.operations.profile_cases import ProfileCases
 from app.operations.profile_explanation import Explanation
 from app.pki.certificate_fields import certificate_fields, to_be_signed_text
 from app.pki.certificate_profile import CertificateProfile
-
-_HASH_SHOWN = 12
 
 
 @click.group()
@@ -50,7 +51,7 @@ def list_profiles(*, as_json: bool) -> None:
             "validity": found.validity.describe().partition(",")[0],
             "usages": found.extended_key_usage.describe(),
             "cas": "any" if found.cas is None else ", ".join(sorted(found.cas)),
-            "sha256": found.sha256 if as_json else found.sha256[:_HASH_SHOWN],
+            "sha256": found.sha256 if as_json else found.sha256[:HASH_SHOWN],
         }
         for found in load_profiles(program().profiles()).values()
     ]
@@ -73,13 +74,12 @@ def show(name: str, *, as_json: bool) -> None:
 @profile.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
-    """Check FILES or directories, by default the profiles in use and their cases; every problem with its line."""
+    """Check FILES or directories, by default all that is in use; every problem with its file, key and line."""
     checks = [check for path in files or (program().profiles(),) for check in _checks(path)]
-    problems = [problem for path, read in checks if (problem := _problem(path, read))]
-    for problem in problems:
-        click.echo(f"midca: {problem}", err=True)
-    if problems:
-        raise click.exceptions.Exit(1)
+    if not files:
+        directory = program().end_entity_profiles()
+        checks.append((directory, partial(load_end_entity_profiles, directory)))
+    check_files(checks)
 
 
 def _checks(path: Path) -> list[tuple[Path, Callable[[], object]]]:
@@ -94,15 +94,6 @@ def _checked(read: Callable[[Path], CertificateProfile | dict[str, CertificatePr
     for each in found.values() if isinstance(found, dict) else [found]:
         if each.validity.has_ended(datetime.now(UTC)):
             raise ConfigurationError(f"{each.name}.yaml: validity: the date is past; nothing is issued any more.")
-
-
-def _problem(path: Path, read: Callable[[], object]) -> str | None:
-    try:
-        read()
-    except ConfigurationError as error:
-        return str(error)
-    click.echo(f"{path}: good")
-    return None
 
 
 @profile.command()

@@ -14,10 +14,15 @@ from app.frontends.ejbca_rest.certificate import reason_of_query
 from app.frontends.ejbca_rest.schemas import Done, UserRevocationQuery, Users
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
-from app.operations.end_entities import Registration
+from app.operations.end_entities import DEFAULT_PROFILE, Registration
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
 
 _TRUE: Final = {"true", "True"}  # as EJBCA-REST reads a boolean in a query
+
+
+def _left_to_profile(default: str, **more: Any) -> fields.Str:
+    description = f"Left out: the end entity profile's, for {DEFAULT_PROFILE} {default}."
+    return fields.Str(metadata={"description": description, **more})
 
 
 class UserSchema(Schema):
@@ -34,15 +39,20 @@ class UserSchema(Schema):
     username = fields.Str(required=True, metadata={"description": "Its name, and the CN of its certificates."})
     password = fields.Str(
         allow_none=True,
-        metadata={"description": "One-time. Left out: MIDCA_DEFAULT_PASSWORD; empty or null is refused."},
+        metadata={
+            "description": "One-time. Left out: MIDCA_DEFAULT_PASSWORD, if the end entity profile has it apply; empty "
+            "or null is refused."
+        },
     )
     subjectDN = fields.Str(  # noqa: N815 -- EJBCA's name, as all below
-        load_default=None, allow_none=True, metadata={"description": "Left out or null: CN=<username>."}
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Left out or null: the end entity profile's, CN=<username>."},
     )
-    caName = fields.Str(load_default="IOTmidCA")  # noqa: N815
-    certificateProfileName = fields.Str(load_default="CFREE")  # noqa: N815
-    endEntityProfileName = fields.Str(load_default="EMPTY_CFREE")  # noqa: N815
-    tokenType = fields.Str(load_default="USERGENERATED", metadata={"enum": list(TokenType.__members__)})  # noqa: N815
+    caName = _left_to_profile("IOTmidCA")  # noqa: N815
+    certificateProfileName = _left_to_profile("CFREE")  # noqa: N815
+    endEntityProfileName = fields.Str(load_default=DEFAULT_PROFILE)  # noqa: N815
+    tokenType = _left_to_profile("USERGENERATED", enum=list(TokenType.__members__))  # noqa: N815
     status = fields.Int(
         load_default=EndEntityStatus.NEW,
         strict=True,
@@ -104,24 +114,22 @@ def revoke_user(username: str) -> Response:
 def _registration(body: dict[str, Any]) -> Registration:
     if body["keyRecoverable"]:
         raise InvalidInput("Key recovery is not supported: the CA never has an end entity's key.")
-    if body["tokenType"] not in TokenType.__members__:
-        raise InvalidInput(f"Error Token Type  {body['tokenType'][:80]} does not exist.")
+    token_type = body.get("tokenType")
+    if token_type is not None and token_type not in TokenType.__members__:
+        raise InvalidInput(f"Error Token Type  {token_type[:80]} does not exist.")
     try:
         status = EndEntityStatus(body["status"])
     except ValueError as error:
         raise InvalidInput(f"There is no status {body['status']}.") from error
-    # Absent means the default; an empty one would arm the entity with a public password nobody asked for.
-    password = body.get("password", services().default_password)
-    if not password:
-        raise InvalidInput("Password cannot be empty or null.")
     return Registration(
         username=body["username"],
-        password=password,
+        # Absent means the default; an empty one would arm the entity with a public password nobody asked for.
+        password=(body["password"] or "") if "password" in body else None,
         subject_dn=body["subjectDN"] or None,
-        ca_name=body["caName"],
-        certificate_profile=body["certificateProfileName"],
+        ca_name=body.get("caName"),
+        certificate_profile=body.get("certificateProfileName"),
         end_entity_profile=body["endEntityProfileName"],
-        token_type=TokenType[body["tokenType"]],
+        token_type=None if token_type is None else TokenType[token_type],
         status=status,
         send_notification=body["sendNotification"],
     )

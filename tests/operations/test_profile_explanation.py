@@ -243,7 +243,7 @@ def test_ca_without_its_key_is_refused_in_the_explanation_too(installation):
 
 
 def test_name_that_is_registered_for_another_is_refused_in_the_explanation_too(installation):
-    installation.add("first", subject_dn="CN=second,O=dojot")
+    installation.add("first", subject_dn="CN=second,O=dojot", end_entity_profile="EMPTY")
 
     assert "'first'" in reasons(installation, subject="CN=second,O=dojot")[0]
 
@@ -417,9 +417,10 @@ def test_registered_name_that_a_profile_gave_to_another_is_refused_too(installat
     """A13: the same two names in the other order."""
     template = profile_of({**VALID, "subject": {"template": "CN=x-{username}"}})
     both = {"CFREE": profile(installation), "T": template}
-    object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: both))
-    object.__setattr__(installation.services.end_entities, "profiles", Profiles(lambda: both))
-    installation.add("b", certificate_profile="T")
+    profiles = Profiles(lambda: both, lambda: installation.services.profiles._end_entity_profiles)
+    object.__setattr__(installation.services.issuance, "profiles", profiles)
+    object.__setattr__(installation.services.end_entities, "profiles", profiles)
+    installation.add("b", certificate_profile="T", end_entity_profile="EMPTY")
     installation.add("x-b")
     other = one_line(csr(signing_key=key(1)))
 

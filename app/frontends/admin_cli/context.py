@@ -17,6 +17,8 @@ from tabulate import tabulate
 from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
 from app.operations.services import Services
+from app.pki.certificate_profile import CertificateProfile
+from app.pki.end_entity_profile import EndEntityProfile
 
 HASH_SHOWN = 12
 
@@ -104,6 +106,14 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
         for name, value in fields.items():
             text = str(value).replace("\n", "\n" + " " * (width + 2))
             click.echo(f"{name:{width}}  {text}")
+
+
+def print_rules(profile: CertificateProfile | EndEntityProfile, *, as_json: bool) -> None:
+    """Print each rule of a profile with the clause it stands on."""
+    if not as_json:
+        print_fields({"name": profile.name, "sha256": profile.sha256}, as_json=False)
+    rules = [{"key": rule.key, "rule": rule.describe(), "clause": rule.clause} for rule in profile.rules]
+    print_rows(rules, as_json=as_json)
 
 
 def read_password(password_file: Path | None, prompt: str) -> str:

@@ -18,8 +18,8 @@ from app.frontends.admin_cli.context import (
     Failed,
     check_files,
     json_option,
-    print_fields,
     print_rows,
+    print_rules,
     program,
     refusals_fail,
 )
@@ -56,11 +56,7 @@ def show(name: str, *, as_json: bool) -> None:
     profiles = load_end_entity_profiles(program().end_entity_profiles())
     if name not in profiles:
         raise Failed(f"There is no end entity profile {name}; there are {', '.join(profiles)}.")
-    found = profiles[name]
-    if not as_json:
-        print_fields({"name": found.name, "sha256": found.sha256}, as_json=False)
-    rules = [{"key": rule.key, "rule": rule.describe(), "clause": rule.clause} for rule in found.rules]
-    print_rows(rules, as_json=as_json)
+    print_rules(profiles[name], as_json=as_json)
 
 
 @entity_profile.command()

@@ -24,6 +24,7 @@ from app.frontends.admin_cli.context import (
     json_option,
     print_fields,
     print_rows,
+    print_rules,
     program,
     refusals_fail,
     services,
@@ -64,11 +65,7 @@ def list_profiles(*, as_json: bool) -> None:
 @refusals_fail
 def show(name: str, *, as_json: bool) -> None:
     """Show each rule of the profile NAME (or of a file) and the clause it stands on."""
-    found = _profile(name)
-    if not as_json:
-        print_fields({"name": found.name, "sha256": found.sha256}, as_json=False)
-    rules = [{"key": rule.key, "rule": rule.describe(), "clause": rule.clause} for rule in found.rules]
-    print_rows(rules, as_json=as_json)
+    print_rules(_profile(name), as_json=as_json)
 
 
 @profile.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import KeyCompromised, KeyInUse, SubjectInUse
 from app.pki.distinguished_name import to_string
+from app.pki.revocation import RevocationReason
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,13 +38,14 @@ class Uniqueness:
         username, key = asked.username, asked.public_key_sha256
         if self.authorities.holder_of_key(key) is not None:
             raise KeyInUse(f"User '{username}' is not allowed to use the key of a CA.")
-        if self.holders.holder_of_key(key, other_than=username) is not None:
+        certified = self.holders.of_key(key)
+        if any(holder != username for holder, _ in certified):
             raise KeyInUse(f"User '{username}' is not allowed to use same key as another user is using.")
-        if self.holders.is_key_compromised(key):
+        if any(reason is RevocationReason.KEYCOMPROMISE for _, reason in certified):
             raise KeyCompromised(
                 f"The key of user '{username}' was revoked as compromised and is never certified again; make a new one."
             )
-        if not profile.renewal_with_same_key and self.holders.is_key_certified(key):
+        if certified and not profile.renewal_with_same_key:
             raise KeyInUse(
                 f"The profile {profile.name} certifies a key once, and this one of user '{username}' has a certificate "
                 "already; make a new one."

@@ -19,11 +19,13 @@ class CertificateHolders:
         """Take the database to read."""
         self._database = database
 
-    def holder_of_key(self, public_key_sha256: str, *, other_than: str) -> str | None:
-        """Return the name of another holder of a certificate with that public key, or None."""
-        sql = "SELECT username FROM certificates WHERE public_key_sha256 = :key AND username <> :other LIMIT 1"
-        row = self._database.row(sql, key=public_key_sha256, other=other_than)
-        return row["username"] if row else None
+    def of_key(self, public_key_sha256: str) -> list[tuple[str, RevocationReason]]:
+        """Return holder and standing of every certificate there ever was of that public key; mostly there is none."""
+        rows = self._database.rows(
+            "SELECT username, revocation_reason FROM certificates WHERE public_key_sha256 = :key",
+            key=public_key_sha256,
+        )
+        return [(row["username"], RevocationReason(row["revocation_reason"])) for row in rows]
 
     def holder_of_subject(self, ca_name: str, subject_dn: str, now: datetime, *, other_than: str) -> str | None:
         """Return the name of another holder of a certificate of that CA and subject that is good now, or None.
@@ -41,19 +43,3 @@ class CertificateHolders:
             now=to_text(now),
         )
         return row["username"] if row else None
-
-    def is_key_compromised(self, public_key_sha256: str) -> bool:
-        """Return whether a certificate of that public key was ever revoked as compromised, whoever held it."""
-        row = self._database.row(
-            "SELECT 1 FROM certificates WHERE public_key_sha256 = :key AND revocation_reason = :compromised LIMIT 1",
-            key=public_key_sha256,
-            compromised=RevocationReason.KEYCOMPROMISE,
-        )
-        return row is not None
-
-    def is_key_certified(self, public_key_sha256: str) -> bool:
-        """Return whether there ever was a certificate of that public key."""
-        row = self._database.row(
-            "SELECT 1 FROM certificates WHERE public_key_sha256 = :key LIMIT 1", key=public_key_sha256
-        )
-        return row is not None

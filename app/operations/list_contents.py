@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from app.pki.distribution_points import ListKind, ListScope
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from app.pki.certificate_authority import CertificateAuthority
+    from app.pki.distribution_points import DistributionPoints
     from app.store.revocation_lists import RevocationListStore
     from app.store.revoked_certificates import RevokedCertificate, RevokedCertificates
 
@@ -82,15 +84,13 @@ class ListContents:
                     next_update=now + self._validity_of(name.kind),
                     entries=entries.covered_by(name.scope),
                     base_number=base_number,
-                    extensions=_extensions(authority, name),
+                    extensions=_extensions(authority.points, name),
                 ),
             )
 
     def about(self, authority: CertificateAuthority, name: ListName) -> str:
         """Return a hash of what a list says beside entries, number and dates: with another setting, another one."""
-        said = [str(self._validity_of(name.kind))]
-        said += [each.value.public_bytes().hex() for each in _extensions(authority, name)]
-        return hashlib.sha256(repr(said).encode()).hexdigest()
+        return _hash(self._validity_of(name.kind), _extensions(authority.points, name))
 
     def _validity_of(self, kind: ListKind) -> timedelta:
         return self.validity if kind is ListKind.COMPLETE else self.delta_validity or self.validity
@@ -125,5 +125,13 @@ class ListContents:
         return (base.number, base.revision) if base else (number, revision)
 
 
-def _extensions(authority: CertificateAuthority, name: ListName) -> tuple[x509.Extension[x509.ExtensionType], ...]:
-    return tuple(authority.points.of_list(name.scope, name.kind)) if authority.points else ()
+# Looked at every second for every list, and always the same while the process lives.
+@cache
+def _extensions(points: DistributionPoints | None, name: ListName) -> tuple[x509.Extension[x509.ExtensionType], ...]:
+    return tuple(points.of_list(name.scope, name.kind)) if points else ()
+
+
+@cache
+def _hash(validity: timedelta, extensions: tuple[x509.Extension[x509.ExtensionType], ...]) -> str:
+    said = [str(validity), *(each.value.public_bytes().hex() for each in extensions)]
+    return hashlib.sha256(repr(said).encode()).hexdigest()

@@ -127,7 +127,7 @@ class RevocationLists:
         return (ListKind.COMPLETE, ListKind.DELTA) if self.contents.delta_validity else (ListKind.COMPLETE,)
 
     def _named(self, authority: CertificateAuthority, scope: ListScope, kind: ListKind) -> ListName:
-        if kind not in self._kinds or scope not in set(self.scopes(authority)):
+        if kind not in self._kinds or scope not in self.scopes(authority):
             raise NoSuchList(f"CA {authority.name} has no {'delta ' * (kind is ListKind.DELTA)}CRL of scope {scope}.")
         return ListName(authority.name, scope, kind)
 
@@ -154,12 +154,12 @@ class RevocationLists:
         newest, revision = self.store.newest(authority.name), self.store.revision(authority.name)
         names = list(self._names(authority))
         changed = self._changed_since(authority, [newest[name] for name in names if name in newest], revision)
-        due = [
+        due = {
             name
             for name in names
             if self._is_due(newest.get(name), self.contents.about(authority, name))
             or (newest[name].revision < revision and any(name.scope.covers(partition) for partition in changed))
-        ]
+        }
         complete = {name.scope for name in due if name.kind is ListKind.COMPLETE}
         return [name for name in names if name in due or name.scope in complete]
 
@@ -187,7 +187,7 @@ class RevocationLists:
 
     def _unchanged(self, authority: CertificateAuthority, issued: list[ListName], revision: int) -> list[ListName]:
         """Return the lists that are not issued now and show everything up to ``revision`` all the same."""
-        newest = {name: stored for name, stored in self.store.newest(authority.name).items() if name not in issued}
-        behind = [name for name, stored in newest.items() if stored.revision < revision]
+        newest = self.store.newest(authority.name)
+        behind = [name for name in newest.keys() - set(issued) if newest[name].revision < revision]
         changed = self._changed_since(authority, [newest[name] for name in behind], revision)
         return [name for name in behind if not any(name.scope.covers(partition) for partition in changed)]

@@ -143,7 +143,6 @@ class CertificateStatus:
         return cls(Status.REVOKED, revoked_at.replace(microsecond=0), stated)
 
 
-GOOD: Final = CertificateStatus(Status.GOOD)
 UNKNOWN: Final = CertificateStatus(Status.UNKNOWN)
 
 

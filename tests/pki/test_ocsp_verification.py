@@ -10,7 +10,7 @@ from cryptography.x509.ocsp import OCSPResponseStatus
 
 from app.errors import InvalidInput
 from app.pki.certificate_template import extension
-from app.pki.ocsp import GOOD, UNKNOWN, CertificateStatus, IssuerId, OcspError, OcspRequest, Validity, sign_answer
+from app.pki.ocsp import UNKNOWN, CertificateStatus, IssuerId, OcspError, OcspRequest, Status, Validity, sign_answer
 from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
 from app.pki.ocsp_verification import verified
 from app.pki.revocation import RevocationReason
@@ -35,6 +35,7 @@ def responder(issuer=CA, *, without: type | None = None, **changed) -> OcspRespo
 
 
 RESPONDER = responder()
+GOOD = CertificateStatus(Status.GOOD)
 
 
 def answer(*, signer=RESPONDER, request=REQUEST, status=GOOD, validity=VALIDITY) -> bytes:

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Conflict, InvalidInput, UnknownToken
+from app.operations.access_tokens import Grant
 from tests.conftest import ACTOR
 
 
@@ -29,7 +30,7 @@ def test_other_text_is_no_token(tokens, change):
 
 
 def test_token_ends_when_its_time_is_over(installation, tokens):
-    token = tokens.create("second", ACTOR, lifetime=timedelta(days=1))
+    token = tokens.create("second", ACTOR, Grant(lifetime=timedelta(days=1)))
     installation.clock.advance(hours=23)
     assert tokens.recognise(token)
 

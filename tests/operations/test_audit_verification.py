@@ -228,8 +228,14 @@ ROWS = {
     "a token that came back": ("UPDATE access_tokens SET revoked_at = NULL WHERE name = 'second'", "row unlike entry"),
     "a token of another role": ("UPDATE access_tokens SET role = 'auditor' WHERE name = 'second'", "row unlike entry"),
     "a token of another tenant": ("UPDATE access_tokens SET tenant = 'A' WHERE name = 'second'", "row unlike entry"),
-    "a token of another hash": ("UPDATE access_tokens SET token_sha256 = 'x' WHERE name = 'second'", "row unlike entry"),
-    "a token that lives longer": ("UPDATE access_tokens SET expires_at = 'x' WHERE name = 'second'", "row unlike entry"),
+    "a token of another hash": (
+        "UPDATE access_tokens SET token_sha256 = 'x' WHERE name = 'second'",
+        "row unlike entry",
+    ),
+    "a token that lives longer": (
+        "UPDATE access_tokens SET expires_at = 'x' WHERE name = 'second'",
+        "row unlike entry",
+    ),
     "a token that is a certificate": (
         "UPDATE access_tokens SET credential = 'certificate' WHERE name = 'second'",
         "row unlike entry",

@@ -22,6 +22,7 @@ from app.frontends.admin_cli.context import (
 from app.operations.access_tokens import Grant
 from app.operations.principal import GIVEN, Role
 
+_role: Final = click.Choice([str(role) for role in GIVEN])
 _pem: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -32,7 +33,7 @@ def token() -> None:
 
 @token.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice(GIVEN), default=Role.ADMIN, show_default=True)
+@click.option("--role", type=_role, default=str(Role.ADMIN), show_default=True)
 @click.option("--tenant", help="Only for the end entities of this tenant.")
 @click.option("--days", type=click.IntRange(1, 3650), help="How long it is good [until revoked].")
 @click.option("--certificate", type=_pem, help="For who shows this client certificate (PEM), in the place of a token.")

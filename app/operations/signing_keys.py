@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.error import HTTPError
 
-from jwt import PyJWK, PyJWKClient
+from jwt import PyJWK, PyJWKClient, PyJWKClientConnectionError
 
 from app.errors import IdentityProviderUnavailable, NotAuthenticated
 
@@ -25,6 +24,7 @@ _GOOD_FOR: Final = 300.0
 _PAUSE: Final = 10.0
 """Seconds in which a key that is not there, or a provider that does not answer, is not asked for again."""
 _TIMEOUT: Final = 3.0
+_ALL: Final = "*"  # no tenant is called so
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class SigningKeys:
         self._clock = clock
         self._fetched: dict[str, _Fetched] = {}  # of tenants that the provider knows, so it does not grow from outside
         self._asking = threading.Lock()
-        self._failed_at = -math.inf
+        self._failed_at: dict[str, float] = {}
 
     def key(self, tenant: str, kid: str) -> PyJWK:
         """Return the key of that id; raise :class:`NotAuthenticated` when the provider has no such key or tenant.
 
-        Raises :class:`IdentityProviderUnavailable` when it does not answer.
+        Raises :class:`IdentityProviderUnavailable` when it does not tell.
         """
         fetched = self._known(tenant, _GOOD_FOR)
         if fetched is None or (kid not in fetched.keys and self._clock() - fetched.at > _PAUSE):
-            with self._one_at_a_time():
+            with self._one_at_a_time(tenant):
                 fetched = self._known(tenant, _PAUSE)  # another thread may have been here just now
                 if fetched is None:
                     fetched = self._fetched[tenant] = self._fetch(tenant)
@@ -68,12 +68,12 @@ class SigningKeys:
         return fetched if fetched is not None and self._clock() - fetched.at <= max_age else None
 
     @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self, tenant: str) -> Iterator[None]:
         if not self._asking.acquire(timeout=_TIMEOUT):
             raise IdentityProviderUnavailable("The issuer of the token takes long to answer.")
         try:
-            if self._clock() - self._failed_at < _PAUSE:
-                raise IdentityProviderUnavailable("The issuer of the token did not answer a moment ago.")
+            if not {tenant, _ALL}.isdisjoint(self._failed_just_now()):
+                raise IdentityProviderUnavailable("The issuer of the token did not tell its keys a moment ago.")
             yield
         finally:
             self._asking.release()
@@ -83,10 +83,15 @@ class SigningKeys:
         try:
             keys = PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT).get_signing_keys()
         except Exception as error:  # of whatever class the library has for an odd document, or the network for a fault
-            cause = error.__cause__
-            if tenant and isinstance(cause, HTTPError) and cause.code == HTTPStatus.NOT_FOUND:
+            status = error.__cause__.code if isinstance(error.__cause__, HTTPError) else None
+            if tenant and status == HTTPStatus.NOT_FOUND:
                 raise NotAuthenticated("The token names an issuer that does not exist.") from error
-            self._failed_at = self._clock()
+            no_answer = status is None and isinstance(error, PyJWKClientConnectionError | OSError)
+            # What one tenant's administrators can bring about must not keep the others out.
+            self._failed_at = self._failed_just_now() | {_ALL if no_answer else tenant: self._clock()}
             _log.warning("the keys of tokens cannot be had from %s: %s", url, repr(error)[:_MAX_LOGGED])
             raise IdentityProviderUnavailable("The issuer of the token does not tell its keys.") from error
         return _Fetched({key.key_id: key for key in keys if key.key_id}, self._clock())
+
+    def _failed_just_now(self) -> dict[str, float]:
+        return {tenant: at for tenant, at in self._failed_at.items() if self._clock() - at < _PAUSE}

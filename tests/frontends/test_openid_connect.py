@@ -342,6 +342,17 @@ def test_realms_that_do_not_exist_are_not_remembered(client, provider):
     assert get(client, provider.token()).status_code == 404
 
 
+def test_realm_that_tells_no_keys_keeps_the_others_out_of_nothing(client, provider):
+    """Its administrators can bring that about."""
+    token = signed(provider.claims("B"), key(11), kid="b1")
+    provider.keys["B"] = {}
+    for _ in range(3):
+        assert get(client, token, "/user/B:x").status_code == 503
+        assert get(client, provider.token()).status_code == 404
+
+    assert len(provider.asked) == 2
+
+
 def stop(provider):
     provider.stop()
 

@@ -112,11 +112,8 @@ def key() -> None:
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
-    tenant = entry.get("actor_tenant")
-    return {
-        **{field: entry[field] for field in _SHOWN},
-        **({"actor": f"{entry['actor']} of {tenant}"} if tenant else {}),
-    }
+    tenant = f" of {entry['actor_tenant']}" if "actor_tenant" in entry else ""
+    return {field: entry[field] for field in _SHOWN} | {"actor": entry["actor"] + tenant}
 
 
 def _time(text: str) -> datetime:

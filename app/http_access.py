@@ -185,8 +185,12 @@ def _shown() -> Shown:
 
 def _is_forwarded() -> bool:
     """Return whether a trusted proxy sent the request on: it has the address of one, and the secret."""
-    given = request.headers.get(PROXY_SECRET, "").encode("latin-1", "replace")
-    return _is_within(_peer(), services().trusted_proxies) and hmac.compare_digest(given, services().proxy_secret)
+    given = request.headers.get(PROXY_SECRET)
+    return (
+        given is not None
+        and _is_within(_peer(), services().trusted_proxies)
+        and hmac.compare_digest(given.encode("latin-1", "replace"), services().proxy_secret)
+    )
 
 
 def _address() -> str:

@@ -54,7 +54,7 @@ def test_what_is_linted_is_what_is_signed(make_installation, monkeypatch):
 def test_explain_shows_what_the_linter_says(make_installation):
     installation = with_profile(make_installation(), lint="warning")
     profile = installation.services.profiles.named("CFREE")
-    explained = installation.services.explanations.explain(profile, one_line(csr()), entity="f60c28")
+    explained = installation.services.explanations.explain(profile, one_line(csr()), ACTOR, entity="f60c28")
     assert explained.refused
     (decision,) = [decision for decision in explained.decisions if decision.key == "lint"]
     assert "key_usage_extension_not_critical" in decision.reason

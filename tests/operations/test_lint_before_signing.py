@@ -7,6 +7,7 @@ from app.files.profile_files import load_profile
 from app.pki import certificate_lint
 from app.pki.certificate_lint import LintLevel
 from tests.builders import csr, key, one_line, profiles_directory
+from tests.conftest import ACTOR
 
 
 def with_profile(installation, *, lint: str):

@@ -1,0 +1,41 @@
+"""What keeps a client from its certificate: a sentence, and what to do about it."""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """The message says what is wrong, ``advice`` what to do next; neither holds a secret."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        """Take two sentences, the second one only where there is something to do."""
+        self.advice = advice
+        super().__init__(message)
+
+
+class Unreachable(ClientError):
+    """No answer, or not all of it: the same question may be answered later."""
+
+
+class Untrusted(ClientError):
+    """The server could not show who it is."""
+
+
+class Refused(ClientError):
+    """The server answered with a status that is no success."""
+
+    def __init__(self, message: str, advice: str, status: int) -> None:
+        """Take the sentences and the status."""
+        self.status = status
+        super().__init__(message, advice)
+
+
+class BadAnswer(ClientError):
+    """The server answered, but not with what it was asked for."""
+
+
+class NotVerified(ClientError):
+    """A certificate or a revocation list is not what it should be."""
+
+
+class FileTrouble(ClientError):
+    """A file or directory cannot be read or written."""

@@ -28,16 +28,21 @@ class Names:
     @classmethod
     def of(cls, common_name: str, dns: Sequence[str] = (), ip: Sequence[str] = ()) -> Names:
         """Read what a user wrote; raise :class:`ClientError` for what is no name."""
-        return cls(common_name, (*map(_dns_name, dns), *map(_ip_address, ip)))
+        names = cls(common_name, (*map(_dns_name, dns), *map(_ip_address, ip)))
+        try:
+            names.subject()
+        except ValueError as error:
+            raise ClientError(f"{common_name!r} cannot be a common name: {error}.") from error
+        return names
+
+    def subject(self) -> x509.Name:
+        """Return the subject: the common name and nothing else."""
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.common_name)])
 
 
 def make_request(key: PrivateKey, names: Names) -> x509.CertificateSigningRequest:
     """Return a request as dojot's certificate-retriever makes them: key usage, no CA, the alternative names."""
-    try:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names.common_name)])
-    except ValueError as error:
-        raise ClientError(f"{names.common_name} cannot be a common name: {error}.") from error
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(names.subject())
     for extension in _extensions(key, names):
         builder = builder.add_extension(extension, critical=False)
     return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
@@ -48,7 +53,7 @@ def serves(request: x509.CertificateSigningRequest, key: PrivateKey, names: Name
     return (
         public_bytes(request.public_key()) == public_bytes(key.public_key())
         and request.is_signature_valid
-        and [attribute.value for attribute in request.subject] == [names.common_name]
+        and request.subject == names.subject()
         and [extension.value for extension in request.extensions] == list(_extensions(key, names))
     )
 

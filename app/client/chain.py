@@ -71,9 +71,12 @@ def verified_chain(certificates: Sequence[x509.Certificate], now: datetime) -> C
 
 
 def check_certificate(
-    certificate: x509.Certificate, key: PrivateKey, names: Names, chain: Chain, now: datetime
+    certificate: x509.Certificate, key: PrivateKey, names: Names, chain: Chain | None, now: datetime
 ) -> None:
-    """Raise :class:`NotVerified` unless the certificate is of that key and those names, valid, and issued by the CA."""
+    """Raise :class:`NotVerified` unless the certificate is of that key and those names, valid, and issued by the CA.
+
+    Without ``chain`` the issuer is not looked at.
+    """
     if public_bytes(certificate.public_key()) != public_bytes(key.public_key()):
         raise NotVerified(
             "The certificate is of another key than the request.", "Do not use it; tell the CA's administrator."
@@ -81,7 +84,7 @@ def check_certificate(
     _check_names(certificate, names)
     if _basic_constraints(certificate).ca:
         raise NotVerified("The certificate makes a CA of its holder.", "Do not use it; tell the CA's administrator.")
-    if not _issued(chain[0], certificate):
+    if chain is not None and not _issued(chain[0], certificate):
         raise NotVerified(
             f"The certificate is not issued by {_name(chain[0])} but by {certificate.issuer.rfc4514_string()}.",
             "Give the name of the CA that issues for it.",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ClientError(Exception):
     """The message says what is wrong, ``advice`` what to do next; neither holds a secret."""
@@ -9,7 +12,18 @@ class ClientError(Exception):
     def __init__(self, message: str, advice: str = "") -> None:
         """Take two sentences, the second one only where there is something to do."""
         self.advice = advice
+        self.step = ""
         super().__init__(message)
+
+
+@contextmanager
+def during(step: str) -> Iterator[None]:
+    """Note in an error of the block at which step it happened; the innermost one counts."""
+    try:
+        yield
+    except ClientError as error:
+        error.step = error.step or step
+        raise
 
 
 class Unreachable(ClientError):
@@ -23,9 +37,10 @@ class Untrusted(ClientError):
 class Refused(ClientError):
     """The server answered with a status that is no success."""
 
-    def __init__(self, message: str, advice: str, status: int) -> None:
-        """Take the sentences and the status."""
+    def __init__(self, message: str, advice: str, status: int, where: str) -> None:
+        """Take the sentences, the status and the URL."""
         self.status = status
+        self.where = where
         super().__init__(message, advice)
 
 

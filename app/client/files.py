@@ -59,10 +59,12 @@ def read(path: Path) -> bytes | None:
         raise _trouble(path, "read", error) from error
 
 
-def read_secret(path: Path) -> bytes | None:
-    """Return what :func:`read` does, but of no file that others may read."""
+def read_secret(path: Path) -> bytes:
+    """Return the content of a file that nobody but its owner may read, and that has to be there."""
     content = read(path)
-    if content is not None and path.stat().st_mode & 0o077:
+    if content is None:
+        raise FileTrouble(f"{path} is not there.")
+    if path.stat().st_mode & 0o077:
         raise FileTrouble(f"{path} can be read by others than its owner.", f"chmod 600 {path}")
     return content
 

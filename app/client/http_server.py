@@ -71,6 +71,11 @@ class HttpServer:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.prefix}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent stays on this machine."""
+        return self.host == "localhost" or self.host.startswith("127.") or self.host == "::1"
+
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
@@ -145,7 +150,7 @@ def refusal(answer: Answer, where: str) -> ClientError:
         return BadAnswer(f"{where} points to {location}.", "Give the URL it points to; no redirect is followed.")
     said = _words(answer.body)
     phrase = HTTPStatus(answer.status).phrase if answer.status in HTTPStatus.__members__.values() else "no success"
-    return Refused(f"{where} answers {answer.status}: {said or phrase}", _advice(answer), answer.status)
+    return Refused(f"{where} answers {answer.status}: {said or phrase}", _advice(answer), answer.status, where)
 
 
 def _words(body: bytes) -> str:

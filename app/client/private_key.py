@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,13 +24,28 @@ KEY_TYPES: Final = ("rsa", "p256", "ed25519")
 _EXPONENT: Final = 65537
 
 
-def make_key(key_type: str = "rsa", bits: int = 2048) -> PrivateKey:
-    """Return a new key of one of ``KEY_TYPES``; ``bits`` is the length of an RSA key."""
-    if key_type == "rsa":
-        return rsa.generate_private_key(_EXPONENT, bits)
-    if key_type == "p256":
-        return ec.generate_private_key(ec.SECP256R1())
-    return ed25519.Ed25519PrivateKey.generate()
+@dataclass(frozen=True)
+class KeyKind:
+    """The kind of key that is wanted: one of ``KEY_TYPES``, and the ``bits`` of an RSA key."""
+
+    key_type: str = "rsa"
+    bits: int = 2048
+
+    def make(self) -> PrivateKey:
+        """Return a new key."""
+        if self.key_type == "rsa":
+            return rsa.generate_private_key(_EXPONENT, self.bits)
+        if self.key_type == "p256":
+            return ec.generate_private_key(ec.SECP256R1())
+        return ed25519.Ed25519PrivateKey.generate()
+
+    def is_of(self, key: PrivateKey) -> bool:
+        """Return whether a key is of this kind."""
+        if isinstance(key, rsa.RSAPrivateKey):
+            return self.key_type == "rsa" and key.key_size == self.bits
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return self.key_type == "p256" and isinstance(key.curve, ec.SECP256R1)
+        return self.key_type == "ed25519"
 
 
 def key_to_pem(key: PrivateKey) -> bytes:

@@ -45,10 +45,12 @@ class DeviceFiles:
         """Return the path of one of them."""
         return self.directory / f"{self.name}{suffix}"
 
-    def settle(self) -> None:
-        """Finish what a run that was stopped had begun: it was giving verified files their names."""
-        if self._next(CERTIFICATE).exists():
+    def settle(self) -> bool:
+        """Finish what a run that was stopped had begun, giving verified files their names; return whether it had."""
+        begun = self._next(CERTIFICATE).exists()
+        if begun:
             self._put_in_place()
+        return begun
 
     def current(self, names: Names, now: datetime) -> x509.Certificate | None:
         """Return the certificate that is there, None if there is none; raise :class:`NotVerified` for a useless one."""

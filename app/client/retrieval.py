@@ -116,11 +116,13 @@ class Retrieval:
         files = DeviceFiles(self.wishes.directory, device.name)
         try:
             with during("look at the files"):
-                files.settle()
-                found = None if self.wishes.overwrite else files.current(device.names, self.now())
+                settled = files.settle()
+                found = files.current(device.names, self.now()) if settled or not self.wishes.overwrite else None
         except ClientError as error:
             return Outcome(device, Result.FAILED, error=error)
-        return Outcome(device, Result.KEPT, found) if found else None
+        if found is None:
+            return None
+        return Outcome(device, Result.RETRIEVED if settled else Result.KEPT, found)
 
     def _retrieve(self, device: Device, authority: TrustedAuthority) -> Outcome:
         files = DeviceFiles(self.wishes.directory, device.name)

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from app.client.certification_request import Names
@@ -12,6 +13,7 @@ from app.client.revocation_list import verify_list
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 KEYS = {name: ed25519.Ed25519PrivateKey.generate() for name in ("root", "mid", "device", "stranger")}
+BASIC_CONSTRAINTS, KEY_USAGE = b"\x55\x1d\x13", b"\x55\x1d\x0f"  # OIDs
 YEAR = timedelta(days=365)
 
 
@@ -108,6 +110,13 @@ def test_a_certificate_of_the_ca_passes_and_a_clock_that_is_minutes_behind_does_
 def test_a_certificate_that_is_of_no_use_is_refused(wrong, reason):
     with pytest.raises(NotVerified, match=reason):
         check_certificate(wrong, KEYS["device"], NAMES, (MID, ROOT), NOW)
+
+
+def test_a_certificate_with_an_extension_twice_is_refused():
+    twice = certificate("device", "mid", ca=False).public_bytes(Encoding.DER).replace(KEY_USAGE, BASIC_CONSTRAINTS)
+
+    with pytest.raises(NotVerified, match="holds something that cannot be read"):
+        check_certificate(x509.load_der_x509_certificate(twice), KEYS["device"], NAMES, (MID, ROOT), NOW)
 
 
 @pytest.mark.parametrize("value", [None, 1, "", "AAAA", "\N{SNOWMAN}", to_pem([ROOT]).decode()[:200]])

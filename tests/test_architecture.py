@@ -13,7 +13,8 @@ import pytest
 from app import errors
 from app.files.profile_schema import ProfileSchema
 from app.frontends.admin_cli import cli
-from app.http_frontend import ACCESS, HttpRefusal, status_of
+from app.http_access import ACCESS
+from app.http_frontend import HttpRefusal, status_of
 from app.settings import DESCRIPTIONS
 from tests.conftest import run
 
@@ -46,11 +47,14 @@ EXPECTED_STATUSES = {
     "KeyInUse": 409,
     "KeyCompromised": 409,
     "SubjectInUse": 409,
+    "HasGoodCertificate": 409,
     "NotAuthenticated": 401,
     "NotAllowed": 403,
+    "Forbidden": 403,
     "Unavailable": 503,
     "StoreUnavailable": 503,
     "SigningUnavailable": 503,
+    "IdentityProviderUnavailable": 503,
 }
 
 

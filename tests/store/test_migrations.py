@@ -9,11 +9,11 @@ from app.pki.revocation import RevocationReason
 from app.settings import shipped
 from app.store.access_tokens import AccessTokenStore, Credential
 from app.store.certificates import CertificateStore
-from app.store.database import Database
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import ListName, RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
 from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase
 from app.store.times import to_text
 from tests.builders import Clock
 
@@ -23,12 +23,12 @@ def database_of(tmp_path):
     """Make a database as a program with so many migrations left it."""
     made = []
 
-    def make(migrations: int) -> Database:
+    def make(migrations: int) -> SqliteDatabase:
         directory = tmp_path / f"first{migrations}"
         directory.mkdir()
         for path in sorted(shipped("migrations").glob("*.sql"))[:migrations]:
             shutil.copy(path, directory)
-        made.append(Database.create(tmp_path / "midca.sqlite"))
+        made.append(SqliteDatabase.create(tmp_path / "midca.sqlite"))
         migrate(made[-1], directory)
         return made[-1]
 

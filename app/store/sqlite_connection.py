@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlite_utils
@@ -15,7 +14,6 @@ from app.store.sqlite_queue import Queue
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
     from pathlib import Path
 else:  # the one that sqlite-utils takes: two libraries on one file in one process undo each other's locks
     from sqlite_utils.utils import sqlite3
@@ -35,25 +33,32 @@ class Connection:
         if self._file is None:
             # SQLite would make an empty one, and a CA that forgot everything looks like a new CA.
             raise StoreUnavailable("The database is gone.")
-        with _translated():
+        try:
             connection = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=not shared)
             self._database = sqlite_utils.Database(connection, execute_plugins=False)
             connection.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute("PRAGMA foreign_keys = ON")
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from error
         self.queue = Queue(path)
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """Run a statement; return its cursor."""
-        with _translated():
-            return self._database.execute(sql, parameters)
+        try:
+            # Not by sqlite-utils, which looks at each statement for whether it has to commit it.
+            return self._database.conn.execute(sql, parameters)
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from error
 
     def query(self, sql: str, parameters: Any) -> Answer:
         """Return the names of the columns and all rows of a query."""
-        with _translated():
-            cursor = self._database.execute(sql, parameters)
+        try:
+            cursor = self._database.conn.execute(sql, parameters)
             return [column[0] for column in cursor.description], cursor.fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from error
 
     def close(self) -> None:
         """Close it."""
@@ -110,10 +115,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the library's errors into ours."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise StoreUnavailable(f"The database cannot be used now: {error}.") from error
+def _refused(error: Exception) -> StoreUnavailable:
+    """Turn the library's error into ours."""
+    return StoreUnavailable(f"The database cannot be used now: {error}.")

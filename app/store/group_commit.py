@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from contextlib import suppress
+from typing import Any, Final, Protocol
 
 from app.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 """The names of a query's columns, and its rows."""
@@ -52,7 +49,7 @@ class WritingConnection(Protocol):
         """True when no transaction can be opened by it any more, but perhaps by a new one."""
 
 
-class _Commit:
+class Commit:
     """What several acts wait for."""
 
     def __init__(self) -> None:
@@ -80,20 +77,31 @@ class Writer:
         self._turn = threading.Lock()
         self._waiting = 0
         self._counting = threading.Lock()
-        self._commit: _Commit | None = None
+        self._commit: Commit | None = None
 
-    @contextmanager
-    def act(self) -> Iterator[None]:
-        """Run the block as one act; return when it is on disk. A block that raises has done nothing."""
+    def begin_act(self) -> Commit:
+        """Wait for this thread's turn and open an act; return the commit that it goes into."""
         deadline = time.monotonic() + TIMEOUT
         self._take_turn()
         try:
             commit = self._joined(deadline)
-            with self._savepoint(commit):
-                yield
+            self.connection.execute("SAVEPOINT act")
+        except BaseException:
+            self._give_turn()
+            raise
+        return commit
+
+    def end_act(self, commit: Commit, *, failed: bool) -> None:
+        """End the act and give the turn on; return when the act is on disk. One that ``failed`` has done nothing."""
+        try:
+            if failed:
+                self._take_back(commit)
+            else:
+                self._keep(commit)
         finally:
             self._give_turn()
-        commit.wait()
+        if not failed:
+            commit.wait()
 
     def close(self) -> None:
         """Close the connection; no act may be under way."""
@@ -106,26 +114,23 @@ class Writer:
         with self._counting:
             self._waiting -= 1
 
-    def _joined(self, deadline: float) -> _Commit:
+    def _joined(self, deadline: float) -> Commit:
         """Return the commit that this turn's act goes into: the one that others wait for, or a new one."""
         check_in_time(deadline)
         if self._commit is None:
             self.connection.begin()
-            self._commit = _Commit()
+            self._commit = Commit()
         return self._commit
 
-    @contextmanager
-    def _savepoint(self, commit: _Commit) -> Iterator[None]:
-        self.connection.execute("SAVEPOINT act")
+    def _keep(self, commit: Commit) -> None:
         try:
-            yield
             self.connection.execute("RELEASE SAVEPOINT act")
         except BaseException:
             self._take_back(commit)
             raise
         commit.acts += 1
 
-    def _take_back(self, commit: _Commit) -> None:
+    def _take_back(self, commit: Commit) -> None:
         """Undo the act alone; where that fails, or all was undone (a full disk), no act of this commit happens."""
         try:
             self.connection.execute("ROLLBACK TO SAVEPOINT act")
@@ -142,7 +147,7 @@ class Writer:
         finally:
             self._turn.release()
 
-    def _finish(self, commit: _Commit) -> None:
+    def _finish(self, commit: Commit) -> None:
         self._commit = None
         try:
             if commit.failure is None:

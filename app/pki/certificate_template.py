@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+
+from app.pki.distinguished_name import to_string
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -46,6 +49,11 @@ class CertificateTemplate:
     not_after: datetime | None = None
     pointers: frozenset[Pointer] = frozenset()
     supersedes: bool = False
+
+    @cached_property
+    def subject_dn(self) -> str:
+        """The subject as EJBCA writes it."""
+        return to_string(self.subject)
 
 
 @dataclass(frozen=True)

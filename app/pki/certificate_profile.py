@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.errors import NotAllowed, ProfileViolation
@@ -72,7 +73,7 @@ class CertificateProfile:
     lint: LintLevel = LintLevel.OFF
     text: str = field(default="", repr=False)
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """All rules in the order in which their findings are listed and their extensions stand."""
         return (

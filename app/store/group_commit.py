@@ -1,9 +1,9 @@
 """The one connection of a process that writes: acts that come together are made durable together.
 
-A commit waits for the disk far longer than its statements take. So threads take turns at one connection, each act in a
-savepoint of its own, and whoever finds nobody waiting behind it commits for all since the last commit. Each act is
-whole or not there, and no thread goes on before the commit that holds its act is on disk. A thread that finds the
-connection free commits at once: nobody is ever waited for.
+A commit waits for the disk far longer than its statements take. So threads take turns at one connection, each act but
+the first in a savepoint of its own, and whoever finds nobody waiting behind it commits for all since the last commit.
+Each act is whole or not there, and no thread goes on before the commit that holds its act is on disk. A thread that
+finds the connection free commits at once: nobody is ever waited for.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Writer:
         self._take_turn()
         try:
             commit = self._joined(deadline)
-            self.connection.execute("SAVEPOINT act")
+            if commit.acts:
+                self.connection.execute("SAVEPOINT act")
         except BaseException:
             self._give_turn()
             raise
@@ -124,7 +125,8 @@ class Writer:
 
     def _keep(self, commit: Commit) -> None:
         try:
-            self.connection.execute("RELEASE SAVEPOINT act")
+            if commit.acts:
+                self.connection.execute("RELEASE SAVEPOINT act")
         except BaseException:
             self._take_back(commit)
             raise
@@ -132,6 +134,9 @@ class Writer:
 
     def _take_back(self, commit: Commit) -> None:
         """Undo the act alone; where that fails, or all was undone (a full disk), no act of this commit happens."""
+        if not commit.acts:
+            commit.failure = StoreUnavailable("The only act was taken back.")
+            return
         try:
             self.connection.execute("ROLLBACK TO SAVEPOINT act")
             self.connection.execute("RELEASE SAVEPOINT act")

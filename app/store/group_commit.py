@@ -55,14 +55,22 @@ class Commit:
     def __init__(self) -> None:
         self.acts = 0
         self.begun = time.monotonic()
-        self.done = threading.Event()
         self.failure: StoreUnavailable | None = None
+        self._done: threading.Event | None = None  # until somebody leaves the commit to another
+
+    def leave_to_another(self) -> None:
+        self._done = self._done or threading.Event()
+
+    def finish(self) -> None:
+        if self._done is not None:
+            self._done.set()
 
     def may_grow(self) -> bool:
         return self.failure is None and self.acts < _MOST_ACTS and time.monotonic() - self.begun < _LONGEST
 
     def wait(self) -> None:
-        self.done.wait()
+        if self._done is not None:
+            self._done.wait()
         if self.failure is not None:
             # An exception is one thread's: its traceback grows where it is raised.
             raise StoreUnavailable(str(self.failure))
@@ -147,7 +155,11 @@ class Writer:
         """Commit for all, unless somebody waits who will."""
         commit = self._commit
         try:
-            if commit is not None and not (self._waiting and commit.may_grow()):
+            if commit is None:
+                return
+            if self._waiting and commit.may_grow():
+                commit.leave_to_another()
+            else:
                 self._finish(commit)
         finally:
             self._turn.release()
@@ -163,7 +175,7 @@ class Writer:
             if commit.failure is not None:
                 with suppress(StoreUnavailable):
                     self.connection.rollback()
-            commit.done.set()
+            commit.finish()
 
 
 def check_in_time(deadline: float) -> None:

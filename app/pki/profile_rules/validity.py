@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from app.pki.profile_rules.rule import Finding, Rule, Verdict
@@ -32,11 +33,15 @@ class ValidityRule(Rule):
         return f"{self._length}, or to the end of the CA if sooner; starts {minutes} minutes before it is signed."
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        yield Finding("validity", Verdict.WRITTEN, f"{self._length}, or to the end of the CA if sooner.")
+        yield self._finding
 
     def has_ended(self, now: datetime) -> bool:
         """Return whether the date of the end is past, so that nothing can be issued any more."""
         return isinstance(self.validity, datetime) and self.validity <= now
+
+    @cached_property
+    def _finding(self) -> Finding:
+        return Finding("validity", Verdict.WRITTEN, f"{self._length}, or to the end of the CA if sooner.")
 
     @property
     def _length(self) -> str:

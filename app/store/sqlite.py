@@ -1,10 +1,10 @@
-"""SQLite as midca's database: a connection per thread to read, one per process to write."""
+"""SQLite as midca's database: connections to read, as many as read at once, and one per process to write."""
 
 from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.errors import ConfigurationError, StoreUnavailable
 from app.store.group_commit import Answer
@@ -13,6 +13,8 @@ from app.store.written_together import WrittenTogether
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_KEPT: Final = 2  # of the connections that nobody reads by: rarely do more at once, and each takes 0.4 MB
 
 
 class SqliteDatabase(WrittenTogether):
@@ -23,6 +25,8 @@ class SqliteDatabase(WrittenTogether):
         super().__init__()
         self.path = path
         self._wal = wal
+        self._idle: list[Connection] = []
+        self._idle_pid = os.getpid()
 
     @classmethod
     def create(cls, path: Path) -> SqliteDatabase:
@@ -31,28 +35,34 @@ class SqliteDatabase(WrittenTogether):
         return cls(path)
 
     def close(self) -> None:
-        """Close this thread's connection too."""
-        connection, _ = getattr(self._local, "reader", None) or (None, None)
-        if connection is not None:
-            connection.close()
-            self._local.reader = None
+        """Close the connections that nobody reads by, too."""
+        while self._idle:
+            self._idle.pop().close()
         super().close()
 
     def _read(self, sql: str, parameters: dict[str, object]) -> Answer:
-        connection = self._reader()
-        # With a rollback journal readers meet SQLite's busy handler at every commit, so they queue with the writers.
-        with nullcontext() if self._wal else connection.queue.reading():
-            return connection.query(sql, parameters)
+        connection = self._idle_reader()
+        try:
+            # With a rollback journal readers meet SQLite's busy handler at every commit, so they queue with writers.
+            with nullcontext() if self._wal else connection.queue.reading():
+                return connection.query(sql, parameters)
+        finally:
+            if len(self._idle) < _KEPT:
+                self._idle.append(connection)
+            else:
+                connection.close()
 
-    def _reader(self) -> Connection:
-        connection, pid = getattr(self._local, "reader", None) or (None, None)
-        if connection is None or pid != os.getpid():
-            connection = Connection(self.path, wal=self._wal)
-            self._local.reader = connection, os.getpid()
-        return connection
+    def _idle_reader(self) -> Connection:
+        """Return the one that was used last, which has its statements at hand; a new one if all are in use."""
+        if self._idle_pid != os.getpid():
+            self._idle, self._idle_pid = [], os.getpid()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Connection(self.path, wal=self._wal)
 
     def _open_writer(self) -> SqliteWritingConnection:
-        return SqliteWritingConnection(self.path, wal=self._wal, shared=True)
+        return SqliteWritingConnection(self.path, wal=self._wal)
 
 
 def check_readable(database: SqliteDatabase) -> None:

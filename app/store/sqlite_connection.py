@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 else:  # the one that sqlite-utils takes: two libraries on one file in one process undo each other's locks
     from sqlite_utils.utils import sqlite3
 
-_CACHE_KIB: Final = 256  # a connection: there is one for each thread, and the kernel has the pages anyway
+_CACHE_KIB: Final = 256  # a connection; the kernel has the pages anyway
 # Below this version a rare race between several writers in WAL mode can corrupt the file (sqlite.org, 3.51.3 notes).
 WAL_IS_SAFE: Final = sqlite3.sqlite_version_info >= (3, 51, 3)
 
 
 class Connection:
-    """A connection of one thread, and its place in the line for the file."""
+    """A connection that threads take turns at, and its place in the line for the file."""
 
-    def __init__(self, path: Path, *, wal: bool, shared: bool = False) -> None:
-        """Open the file, with a write-ahead log or a rollback journal; ``shared`` between threads that take turns."""
+    def __init__(self, path: Path, *, wal: bool) -> None:
+        """Open the file, with a write-ahead log or a rollback journal."""
         self._path = str(path)  # a Path is turned into one at every look
         self._file = _identity(self._path)
         if self._file is None:
             # SQLite would make an empty one, and a CA that forgot everything looks like a new CA.
             raise StoreUnavailable("The database is gone.")
         try:
-            connection = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=not shared)
+            connection = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
             self._database = sqlite_utils.Database(connection, execute_plugins=False)
             connection.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous = FULL")

@@ -26,6 +26,7 @@ from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import SYSTEM
+from app.operations.audit_verification import AuditVerification
 from app.settings import Settings
 from app.store.audit_log import Action, chained
 from app.store.times import to_text
@@ -70,7 +71,7 @@ def _verify(directory: Path, append: float) -> AuditResult:
     services = open_services(Settings.from_environment(environment(directory))).services
     checkpoint, _ = _timed(services.checkpoints.write)
     base = _peak()
-    seconds, done = _timed(services.audit_verification.run)
+    seconds, done = _timed(AuditVerification(services.checkpoints).run)
     row = services.database.row("SELECT count(*) AS certificates FROM certificates")
     found = done.findings.counts.total()
     return AuditResult(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
-    from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
     from app.operations.callers import Callers
     from app.operations.checkpoints import Checkpoints
@@ -48,7 +47,6 @@ class Services:
     revocation_lists: RevocationLists
     ocsp: Ocsp
     checkpoints: Checkpoints
-    audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
     trusted_networks: tuple[Network, ...] = ()

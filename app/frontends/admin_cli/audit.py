@@ -11,7 +11,7 @@ import click
 
 from app.errors import InvalidInput, NotFound, Unavailable
 from app.frontends.admin_cli.context import Failed, json_option, print_fields, print_rows, refusals_fail, services
-from app.operations.audit_verification import Verification
+from app.operations.audit_verification import AuditVerification, Verification
 from app.pki.merkle_tree import inclusion_path, leaf_hash, root_of
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -90,7 +90,7 @@ def export(file: Path | None, first: int) -> None:
 @refusals_fail
 def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json: bool) -> None:
     """Verify chain, tree, checkpoints, and that certificates, lists and tokens are as the log tells."""
-    done = services().audit_verification.run(checkpoints, exports)
+    done = AuditVerification(services().checkpoints).run(checkpoints, exports)
     if as_json:
         click.echo(json.dumps(_described(done), indent=2))
     else:

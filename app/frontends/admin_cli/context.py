@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
-from tabulate import tabulate
 
 from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
@@ -94,6 +93,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
     elif rows:
+        from tabulate import tabulate  # noqa: PLC0415 -- a server prints no table
+
         click.echo(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
     else:
         click.echo("None.")

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 import click
 
-from app.client.command import retrieve
-from app.frontends.admin_cli.audit import audit
-from app.frontends.admin_cli.ca import ca
-from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
-from app.frontends.admin_cli.crl import crl
-from app.frontends.admin_cli.database import database
-from app.frontends.admin_cli.entity import entity
-from app.frontends.admin_cli.entity_profile import entity_profile
-from app.frontends.admin_cli.ocsp import ocsp
-from app.frontends.admin_cli.profile import profile
-from app.frontends.admin_cli.sign import sign
-from app.frontends.admin_cli.token import token
+
+_SUBJECTS: Final = {
+    "audit": "app.frontends.admin_cli.audit",
+    "ca": "app.frontends.admin_cli.ca",
+    "cert": "app.frontends.admin_cli.certificate",
+    "crl": "app.frontends.admin_cli.crl",
+    "database": "app.frontends.admin_cli.database",
+    "entity": "app.frontends.admin_cli.entity",
+    "entity-profile": "app.frontends.admin_cli.entity_profile",
+    "ocsp": "app.frontends.admin_cli.ocsp",
+    "profile": "app.frontends.admin_cli.profile",
+    "retrieve": "app.client.command",
+    "sign": "app.frontends.admin_cli.sign",
+    "token": "app.frontends.admin_cli.token",
+}
+"""Each command, and the module that has it under its name; read when it is called for, so that a server never does."""
+
+
+class _Subjects(click.Group):
+    """The commands below, and the subjects."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *_SUBJECTS})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in _SUBJECTS:
+            subject: click.Command = vars(import_module(_SUBJECTS[name]))[name.replace("-", "_")]
+            return subject
+        return super().get_command(context, name)
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
@@ -25,7 +45,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=_Subjects, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
 def cli() -> None:
     """midca: a private certificate authority for dojot.
@@ -70,7 +90,3 @@ def reload_profiles() -> None:
     """Check the certificate and end entity profiles and have the running server read them again."""
     pid = program().reload()
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
-
-
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, database, retrieve):
-    cli.add_command(_subject)

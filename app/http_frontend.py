@@ -58,6 +58,7 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/ca/<issuer>/certificate/<serial>/status"): Access.PUBLIC,
     ("GET", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
     ("DELETE", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
+    ("GET", "/ca/<name>/revocations"): Access.ADMIN,
     ("GET", "/pki/<file>"): Access.PUBLIC,
     ("POST", "/ocsp"): Access.PUBLIC,
     ("GET", "/ocsp/<path:request>"): Access.PUBLIC,

@@ -60,8 +60,10 @@ lock: install-dev ## resolve the dependencies anew, with hashes (ARGS=--upgrade 
 	$(COMPILE) $(ARGS) requirements/build.in --constraint requirements/runtime.txt --output-file requirements/build.txt
 	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --constraint requirements/runtime.txt \
 		--output-file requirements/kafka.txt
-	$(COMPILE) $(ARGS) pyproject.toml --extra kafka requirements/build.in requirements/dev.in \
-		--constraint requirements/kafka.txt --constraint requirements/build.txt --output-file requirements/dev.txt
+	$(COMPILE) $(ARGS) pyproject.toml --extra broker --constraint requirements/runtime.txt \
+		--output-file requirements/broker.txt
+	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --extra broker requirements/build.in requirements/dev.in \
+		--constraint requirements/kafka.txt --constraint requirements/broker.txt --constraint requirements/build.txt --output-file requirements/dev.txt
 
 .PHONY: build
 build: install-dev ## build wheels and sdists of midca and midca-retrieve into dist/

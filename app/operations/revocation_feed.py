@@ -44,7 +44,7 @@ class RevocationFeed:
         if after[0] > self.lists.revision(name):
             raise Conflict(f"{name} has not come so far: it was put back from a backup. Begin anew, without a cursor.")
         found = self.revoked.holders(name, after, PAGE)
-        return FeedPage(found, _cursor(found[-1].at) if found else cursor, len(found) == PAGE)
+        return FeedPage(found, cursor_at(found[-1].at) if found else cursor, len(found) == PAGE)
 
 
 def _place(cursor: str) -> Place:
@@ -54,5 +54,6 @@ def _place(cursor: str) -> Place:
     return int(match[1]), match[2]
 
 
-def _cursor(at: Place) -> str:
+def cursor_at(at: Place) -> str:
+    """Return the cursor that asks for what comes behind that place."""
     return f"{at[0]}.{at[1]}"

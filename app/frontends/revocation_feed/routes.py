@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 
 from app.http_description import Answer, described
 from app.http_frontend import services
-from app.operations.revocation_feed import BEGINNING
+from app.operations.revocation_feed import BEGINNING, cursor_at
 from app.pki import distinguished_name
 from app.pki.revocation import RevocationReason
 from app.store.revoked_certificates import Revoked
@@ -29,6 +29,7 @@ class RevokedHolder(Answer):
     )
     reason = fields.Str(required=True, metadata={"enum": [reason.name for reason in RevocationReason]})
     date = fields.DateTime(required=True)
+    cursor = fields.Str(required=True, metadata={"description": "Asks for what comes behind this one."})
     ends = fields.DateTime(required=True, metadata={"description": "When the certificate ends: then no list shows it."})
 
 
@@ -61,5 +62,6 @@ def _rendered(revoked: Revoked) -> dict[str, Any]:
         "commonName": distinguished_name.common_name(distinguished_name.parse(revoked.subject_dn)),
         "reason": revoked.reason.name,
         "date": revoked.revoked_at.isoformat(),
+        "cursor": cursor_at(revoked.at),
         "ends": revoked.not_after.isoformat(),
     }

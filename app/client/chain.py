@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from .certification_request import Names
-from .errors import BadAnswer, NotVerified
+from .errors import BadAnswer, NotVerified, legible
 from .private_key import PrivateKey, public_bytes
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----\n"
 _END: Final = "\n-----END CERTIFICATE-----\n"
 _MAX_CHAIN: Final = 10
+_BEWARE: Final = "Do not use it; tell the CA's administrator."
 
 Chain = tuple[x509.Certificate, ...]
 """A CA, who certified it, and so on to a root."""
@@ -59,14 +60,9 @@ def verified_chain(certificates: Sequence[x509.Certificate], now: datetime) -> C
         raise NotVerified(f"The CA answers with a chain of {len(certificates)} certificates.")
     if len(certificates) > 1 and _issued(certificates[0], certificates[-1]):
         certificates = list(reversed(certificates))
-    for depth, certificate in enumerate(certificates):
-        above = certificates[min(depth + 1, len(certificates) - 1)]
-        _check_authority(certificate, depth, now)
-        if not _issued(above, certificate):
-            raise NotVerified(
-                f"{_name(certificate)} is not signed by {_name(above)}: the CA's certificates are no chain to a root.",
-                "Compare them with what the CA's administrator has.",
-            )
+    with legible("A certificate of the CA"):
+        for depth, certificate in enumerate(certificates):
+            _check_authority(certificate, certificates[min(depth + 1, len(certificates) - 1)], depth, now)
     return tuple(certificates)
 
 
@@ -77,19 +73,18 @@ def check_certificate(
 
     Without ``chain`` the issuer is not looked at.
     """
-    if public_bytes(certificate.public_key()) != public_bytes(key.public_key()):
-        raise NotVerified(
-            "The certificate is of another key than the request.", "Do not use it; tell the CA's administrator."
-        )
-    _check_names(certificate, names)
-    if _basic_constraints(certificate).ca:
-        raise NotVerified("The certificate makes a CA of its holder.", "Do not use it; tell the CA's administrator.")
-    if chain is not None and not _issued(chain[0], certificate):
-        raise NotVerified(
-            f"The certificate is not issued by {_name(chain[0])} but by {certificate.issuer.rfc4514_string()}.",
-            "Give the name of the CA that issues for it.",
-        )
-    _check_validity(certificate, now)
+    with legible("The certificate"):
+        if public_bytes(certificate.public_key()) != public_bytes(key.public_key()):
+            raise NotVerified("The certificate is of another key than the request.", _BEWARE)
+        _check_names(certificate, names)
+        if _basic_constraints(certificate).ca:
+            raise NotVerified("The certificate makes a CA of its holder.", _BEWARE)
+        if chain is not None and not _issued(chain[0], certificate):
+            raise NotVerified(
+                f"The certificate is not issued by {_name(chain[0])} but by {certificate.issuer.rfc4514_string()}.",
+                "Give the name of the CA that issues for it.",
+            )
+        _check_validity(certificate, now)
 
 
 def _check_names(certificate: x509.Certificate, names: Names) -> None:
@@ -110,7 +105,7 @@ def _check_names(certificate: x509.Certificate, names: Names) -> None:
         )
 
 
-def _check_authority(certificate: x509.Certificate, depth: int, now: datetime) -> None:
+def _check_authority(certificate: x509.Certificate, above: x509.Certificate, depth: int, now: datetime) -> None:
     constraints = _basic_constraints(certificate)
     if not constraints.ca:
         raise NotVerified(f"{_name(certificate)} is no CA by its own certificate.")
@@ -122,6 +117,11 @@ def _check_authority(certificate: x509.Certificate, depth: int, now: datetime) -
         usage = None
     if usage is not None and not usage.key_cert_sign:
         raise NotVerified(f"{_name(certificate)} may not sign certificates by its own.")
+    if not _issued(above, certificate):
+        raise NotVerified(
+            f"{_name(certificate)} is not signed by {_name(above)}: the CA's certificates are no chain to a root.",
+            "Compare them with what the CA's administrator has.",
+        )
     _check_validity(certificate, now)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,23 +15,20 @@ import click
 
 from .authority import Authority
 from .certification_request import Names
+from .credentials import DEVICE_PASSWORD, PASSWORD, USERNAME, device_password, open_session, say
 from .device_files import check_file_names
 from .device_list import Row, read_devices
-from .errors import ClientError, FileTrouble, during
+from .errors import ClientError
 from .files import sole_user
 from .http_server import HttpServer
-from .login import Session, Token, log_in
 from .private_key import KEY_TYPES, KeyKind
 from .report import Report, error_fields
 from .retrieval import Device, Outcome, Result, Retrieval, Wishes
 
-_USERNAME: Final = "DOJOT_USERNAME"
-_PASSWORD: Final = "DOJOT_PASSWORD"  # noqa: S105 -- the name of a variable
-_DEVICE_PASSWORD: Final = "DOJOT_DEVICE_PASSWORD"  # noqa: S105 -- the same
-_DEFAULT_PASSWORD: Final = "dojot"  # noqa: S105 -- dojot's own, which everybody knows
 _DEFAULT_CA: Final = "IOTmidCA"
 _DEFAULT_TENANT: Final = "admin"
 _MQTTS: Final = 8883
+_WORTH_A_BAR: Final = 2  # devices
 
 
 @dataclass(frozen=True)
@@ -74,15 +69,15 @@ _secret_file = click.Path(path_type=Path, allow_dash=True)
 _file = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("host")
 @click.argument("names", nargs=-1, metavar="[DEVICE] [CA]")
-@click.option("-u", "--username", envvar=_USERNAME, help=f"dojot user  [{_USERNAME}; else asked for]")
-@click.option("--password-file", type=_secret_file, help=f"The user's password  [{_PASSWORD}; else asked for]")
+@click.option("-u", "--username", envvar=USERNAME, help=f"dojot user  [{USERNAME}; else asked for]")
+@click.option("--password-file", type=_secret_file, help=f"The user's password  [{PASSWORD}; else asked for]")
 @click.option("--token-file", type=_secret_file, help="A token (jwt) in the place of user and password.")
 @click.option("--no-login", is_flag=True, help="Ask a midca without dojot's gateway: no /auth, no token.")
 @click.option("--with-tenant", is_flag=True, help="Call devices TENANT:DEVICE, as dojot 0.5 does.")
-@click.option("--device-password-file", type=_secret_file, help=f"Enrolment password  [{_DEVICE_PASSWORD}; else dojot]")
+@click.option("--device-password-file", type=_secret_file, help=f"Enrolment password  [{DEVICE_PASSWORD}; else dojot]")
 @click.option("--devices", "list_file", type=_file, help="CSV of many devices: device, password, dns, ip.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Devices at a time.")
 @click.option("-w", "--overwrite", is_flag=True, help="New key and certificate also where there are some.")
@@ -127,71 +122,34 @@ def _retrieve(options: Options) -> bool:
     """Return whether every device has its certificate now."""
     server = HttpServer.at(options.host, ca_file=options.https_ca, verify=not options.skip_https_check)
     _warn(server, options)
-    rows = (
-        read_devices(options.list_file)
-        if options.list_file
-        else [Row(0, options.names[0], None, options.dns, options.ip)]
-    )
+    if options.list_file:
+        rows = read_devices(options.list_file)
+    else:
+        rows = [Row(options.names[0], None, options.dns, options.ip)]
     check_file_names([row.device for row in rows], options.ca)
-    session = _session(server, options)
-    devices = _devices(rows, session, options)
-    wishes = Wishes(
-        options.out,
-        KeyKind(options.key_type, options.key_length),
-        options.overwrite,
-        not options.no_crl,
-        options.ca_fingerprint,
-    )
-    say = _say if options.list_file is None else _silent
-    retrieval = Retrieval(Authority(options.ca, session.json), wishes, lambda: datetime.now(UTC), say)
-    outcomes, waiting = retrieval.look(devices)
-    if waiting:
-        outcomes += _with_bar(retrieval.retrieve(waiting, retrieval.trust(), options.jobs), len(waiting))
-        outcomes.sort(key=lambda outcome: devices.index(outcome.device))
+    login = not options.no_login
+    session = open_session(server, options.username, options.password_file, options.token_file, login=login)
+    prefix = f"{session.tenant()}:" if options.with_tenant else ""
+    password = device_password(options.device_password_file)
+    devices = [Device(Names.of(prefix + row.device, row.dns, row.ip), row.password or password) for row in rows]
+    key = KeyKind(options.key_type, options.key_length)
+    wishes = Wishes(options.out, key, options.overwrite, not options.no_crl, options.ca_fingerprint)
+    told = _silent if options.list_file else say
+    retrieval = Retrieval(Authority(options.ca, session.json), wishes, lambda: datetime.now(UTC), told)
+    outcomes = _outcomes(retrieval, devices, options.jobs)
     report = Report(options.out, retrieval.authority, _broker(server, options), session.known_tenant or _DEFAULT_TENANT)
     _print(report, outcomes, options)
     return all(outcome.result is not Result.FAILED for outcome in outcomes)
 
 
-def _devices(rows: Sequence[Row], session: Session, options: Options) -> list[Device]:
-    prefix = f"{session.tenant()}:" if options.with_tenant else ""
-    common = _secret(options.device_password_file) or os.environ.get(_DEVICE_PASSWORD) or _DEFAULT_PASSWORD
-    return [Device(Names.of(prefix + row.device, row.dns, row.ip), row.password or common) for row in rows]
-
-
-def _session(server: HttpServer, options: Options) -> Session:
-    if options.no_login:
-        return Session(server)
-    if options.token_file:
-        return Session(server, Token(_secret(options.token_file)))
-
-    @functools.cache
-    def credentials() -> tuple[str, str]:
-        username = options.username or click.prompt("dojot user", err=True)
-        password = _secret(options.password_file) or os.environ.get(_PASSWORD)
-        return username, password or click.prompt(f"Password of {username}", hide_input=True, err=True)
-
-    def renew() -> Token:
-        username, password = credentials()
-        _say(f"Logging in at {server.url}/auth")
-        with during("log in"):
-            return log_in(server, username, password)
-
-    return Session(server, renew=renew)
-
-
-def _secret(path: Path | None) -> str:
-    """Return the first line of a secret's file; without a file, nothing."""
-    if path is None:
-        return ""
-    try:
-        with click.open_file(str(path), encoding="utf-8") as file:
-            text: str = file.readline().strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileTrouble(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    if not text or not text.isprintable():
-        raise FileTrouble(f"{path} holds nothing in its first line that can be used.")
-    return text
+def _outcomes(retrieval: Retrieval, devices: Sequence[Device], jobs: int) -> list[Outcome]:
+    """Return the outcomes in the order of the devices."""
+    outcomes, waiting = retrieval.look(devices)
+    if waiting or not retrieval.has_ca():
+        authority = retrieval.trust()
+        outcomes += _with_bar(retrieval.retrieve(waiting, authority, jobs), len(waiting))
+    by_name = {outcome.device.name: outcome for outcome in outcomes}
+    return [by_name[device.name] for device in devices]
 
 
 def _broker(server: HttpServer, options: Options) -> tuple[str, int]:
@@ -212,17 +170,12 @@ def _warn(server: HttpServer, options: Options) -> None:
         click.echo("WARNING: the server is not verified (--skip-https-check).", err=True)
 
 
-def _say(step: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"{step} ...", err=True)
-
-
 def _silent(_step: str) -> None:
     """Many devices have a bar instead."""
 
 
 def _with_bar(outcomes: Iterable[Outcome], length: int) -> list[Outcome]:
-    if length == 1 or not sys.stderr.isatty():
+    if length < _WORTH_A_BAR or not sys.stderr.isatty():
         return list(outcomes)
     with click.progressbar(outcomes, length=length, label="Certificates", file=sys.stderr) as bar:
         return list(bar)

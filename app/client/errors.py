@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
 
 class ClientError(Exception):
     """The message says what is wrong, ``advice`` what to do next; neither holds a secret."""
@@ -50,6 +53,15 @@ class BadAnswer(ClientError):
 
 class NotVerified(ClientError):
     """A certificate or a revocation list is not what it should be."""
+
+
+@contextmanager
+def legible(what: str) -> Iterator[None]:
+    """Turn what cryptography raises late, when it looks into a lazily parsed part, into :class:`NotVerified`."""
+    try:
+        yield
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise NotVerified(f"{what} holds something that cannot be read.") from error
 
 
 class FileTrouble(ClientError):

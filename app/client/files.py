@@ -78,12 +78,19 @@ def sole_user(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise _trouble(directory, "used", error) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, directory)
         yield
-    except BlockingIOError as error:
-        raise FileTrouble(f"Another process writes into {directory}.", "Wait until it is done.") from error
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FileTrouble(f"Another process writes into {directory}.", "Wait until it is done.") from error
+    except OSError as error:
+        raise _trouble(directory, "locked", error) from error
 
 
 def _trouble(path: Path, what: str, error: OSError) -> FileTrouble:

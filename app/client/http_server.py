@@ -44,6 +44,7 @@ class HttpServer:
     prefix: str = ""
     tls: ssl.SSLContext | None = None
     max_seconds: float = field(default=_MAX_SECONDS, kw_only=True)
+    max_bytes: int = field(default=_MAX_BYTES, kw_only=True)
 
     @classmethod
     def at(cls, url: str, *, ca_file: Path | None = None, verify: bool = True) -> HttpServer:
@@ -86,7 +87,7 @@ class HttpServer:
         try:
             with self._connected() as connection:
                 connection.request(method, self.prefix + path, body, dict(headers or {}))
-                return _read(connection.getresponse(), where)
+                return self._read(connection.getresponse(), where)
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(self.url, error) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -135,6 +136,14 @@ class HttpServer:
             connection.close()
             if over.is_set():
                 raise TimeoutError(f"it is not complete after {self.max_seconds:.0f} seconds")
+
+    def _read(self, response: http.client.HTTPResponse, where: str) -> Answer:
+        body = response.read(self.max_bytes + 1)
+        if len(body) > self.max_bytes:
+            raise BadAnswer(f"{where} answers with more than {self.max_bytes} bytes.")
+        if response.length:
+            raise http.client.IncompleteRead(body, response.length)
+        return Answer(response.status, response.headers, body)
 
 
 def printable(text: str) -> str:
@@ -197,15 +206,6 @@ def _cut(sock: socket.socket, over: threading.Event) -> None:
     over.set()
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # SSLSocket's own would take its state from the reading thread
-
-
-def _read(response: http.client.HTTPResponse, where: str) -> Answer:
-    body = response.read(_MAX_BYTES + 1)
-    if len(body) > _MAX_BYTES:
-        raise BadAnswer(f"{where} answers with more than {_MAX_BYTES // 1024 // 1024} MiB.")
-    if response.length:
-        raise http.client.IncompleteRead(body, response.length)
-    return Answer(response.status, response.headers, body)
 
 
 def _no_url() -> ClientError:  # it is not said again: there may be a password in it

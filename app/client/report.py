@@ -55,7 +55,10 @@ class Report:
         width = max(len(outcome.device.name) for outcome in outcomes)
         lines = [f"{each.device.name:{width}}  {each.result.value:9}  {_line(each)}" for each in outcomes]
         sums = ", ".join(f"{count} {name}" for name, count in _counts(outcomes).items())
-        return "\n".join([*lines, f"{len(outcomes)} devices: {sums}"])
+        lines.append(f"{len(outcomes)} devices: {sums}")
+        if any(outcome.error for outcome in outcomes):
+            lines.append("Run the same again for those that failed.")
+        return "\n".join(lines)
 
     def mosquitto_pub(self, name: str) -> str:
         """Return the command that publishes as the device: dojot 0.5's topic for ``tenant:device``, else 0.4's."""

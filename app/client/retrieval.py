@@ -103,8 +103,14 @@ class Retrieval:
             verify_list(crl, chain[0], self.now())
         return TrustedAuthority(self.authority, chain, crl, self.now)
 
+    def has_ca(self) -> bool:
+        """Return whether the CA's file is there."""
+        return ca_file(self.wishes.directory, self.authority).exists()
+
     def retrieve(self, devices: Sequence[Device], authority: TrustedAuthority, jobs: int) -> Iterator[Outcome]:
-        """Yield what comes of each device, as it comes, ``jobs`` at a time."""
+        """Yield what comes of each device, as it comes, ``jobs`` at a time. Without devices, write the CA's files."""
+        if not devices:
+            authority.write(self.wishes.directory)
         pool = ThreadPoolExecutor(jobs)
         try:
             for future in as_completed([pool.submit(self._retrieve, device, authority) for device in devices]):

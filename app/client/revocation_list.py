@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from .chain import CLOCK_TOLERANCE
-from .errors import BadAnswer, NotVerified
+from .errors import BadAnswer, NotVerified, legible
 
 
 def read_list(value: Any, source: str) -> x509.CertificateRevocationList:
@@ -25,25 +25,12 @@ def read_list(value: Any, source: str) -> x509.CertificateRevocationList:
 def verify_list(crl: x509.CertificateRevocationList, issuer: x509.Certificate, now: datetime) -> None:
     """Raise :class:`NotVerified` unless it is the full list of that CA, signed by it and good now."""
     name = issuer.subject.rfc4514_string()
-    if crl.issuer != issuer.subject or not _signed_by(crl, issuer):
-        raise NotVerified(
-            f"The revocation list is not signed by {name}.", "Do not use it; tell the CA's administrator."
-        )
-    if _is_partial(crl):
-        raise NotVerified(f"The revocation list is not the full one of {name}.")
-    if crl.last_update_utc > now + CLOCK_TOLERANCE:
-        raise NotVerified(
-            f"The revocation list of {name} is of a time yet to come ({crl.last_update_utc:%Y-%m-%d %H:%M} UTC).",
-            f"Is the clock right? It says {now:%Y-%m-%d %H:%M} UTC here.",
-        )
-    end = crl.next_update_utc
-    if end is None or end <= now:
-        raise NotVerified(
-            f"The revocation list of {name} has run out ({end:%Y-%m-%d %H:%M} UTC)."
-            if end
-            else f"The revocation list of {name} does not say when it runs out.",
-            "The CA has to issue a new one; with the old one brokers refuse every device.",
-        )
+    with legible("The revocation list"):
+        if crl.issuer != issuer.subject or not _signed_by(crl, issuer):
+            raise NotVerified(f"The revocation list is not signed by {name}.", "Tell the CA's administrator.")
+        if _is_partial(crl):
+            raise NotVerified(f"The revocation list is not the full one of {name}.")
+        _check_time(crl, name, now)
 
 
 def list_number(crl: x509.CertificateRevocationList) -> int | None:
@@ -64,6 +51,22 @@ def _signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) ->
         return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type] # TypeError: a key that signs nothing
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
+
+
+def _check_time(crl: x509.CertificateRevocationList, name: str, now: datetime) -> None:
+    begin, end = crl.last_update_utc, crl.next_update_utc
+    if begin > now + CLOCK_TOLERANCE:
+        raise NotVerified(
+            f"The revocation list of {name} is of a time yet to come ({begin:%Y-%m-%d %H:%M} UTC).",
+            f"Is the clock right? It says {now:%Y-%m-%d %H:%M} UTC here.",
+        )
+    if end is None:
+        raise NotVerified(f"The revocation list of {name} does not say when it runs out.")
+    if end <= now:
+        raise NotVerified(
+            f"The revocation list of {name} has run out ({end:%Y-%m-%d %H:%M} UTC).",
+            "The CA has to issue a new one; with the old one brokers refuse every device.",
+        )
 
 
 def _is_partial(crl: x509.CertificateRevocationList) -> bool:

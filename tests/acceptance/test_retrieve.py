@@ -263,6 +263,17 @@ def test_who_has_a_certificate_keeps_it_and_nobody_is_asked(retriever, gateway, 
     assert gateway.asked == []
 
 
+def test_a_ca_file_that_is_gone_is_fetched_again(retriever, gateway, device):
+    retriever(device)
+    (retriever.folder / "IOTmidCA.crt").unlink()
+    gateway.asked.clear()
+
+    retriever(device)
+
+    assert retriever.written() == files_of(device)
+    assert gateway.asked == ["/auth", CA, CRL]
+
+
 def test_a_certificate_that_is_of_no_use_is_told_and_left(retriever, device, new_device):
     other = new_device()
     retriever(device)
@@ -344,11 +355,11 @@ def test_many_devices_are_retrieved_at_once_with_one_log_in(retriever, gateway, 
 
     assert retriever.written() == files_of(*known)
     assert [gateway.asked.count(path) for path in ("/auth", CA, CRL)] == [1, 1, 1]
-    assert [line.split()[:2] for line in done.stdout.splitlines()[:-1]] == [
+    assert [line.split()[:2] for line in done.stdout.splitlines()[:-2]] == [
         *([name, "retrieved"] for name in known),
         [unknown, "failed"],
     ]
-    assert "6 devices: 5 retrieved, 0 kept, 1 failed" in done.stdout
+    assert done.stdout.splitlines()[-2] == "6 devices: 5 retrieved, 0 kept, 1 failed"
     names = retriever.certificate(known[3]).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [f"{known[3]}.example", f"{known[3]}.test"]
 

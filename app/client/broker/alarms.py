@@ -38,7 +38,7 @@ class Alarm:
 
 def of_lists(trusted: TrustedFiles | None, now: datetime) -> Iterator[Alarm]:
     """Yield an alarm for each list that will run out soon: then the broker refuses every device."""
-    if trusted is None or not trusted.lists:
+    if trusted is None:
         yield Alarm(Level.ERROR, "list", "The broker has no revocation list that can be read.")
         return
     for crl in trusted.lists:
@@ -71,7 +71,7 @@ def of_certificate(
         late = is_due(certificate, wanted.renew_before / 2, now)
         level = Level.ERROR if late else Level.WARNING
         yield Alarm(level, "certificate", f"The broker's certificate ends in {shown(left)} and is not renewed yet.")
-    if trusted is not None and trusted.lists and is_listed(trusted.lists[0], certificate):
+    if trusted is not None and is_listed(trusted.lists[0], certificate):
         yield Alarm(Level.ERROR, "certificate", "The broker's certificate is revoked: set the broker up anew.")
 
 

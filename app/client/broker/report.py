@@ -56,16 +56,17 @@ class Report:
 
     def _log(self, seen: Seen) -> bool:
         """Log what is new, over, or due to be said again; return whether anything changed."""
-        current = {(alarm.level, alarm.about): alarm for alarm in seen.alarms}
-        changed = current.keys() != self._told.keys()
-        for key, alarm in current.items():
-            if key not in self._told or seen.at - self._told[key] >= _REPEAT_AFTER:
+        current = {(alarm.level, alarm.about) for alarm in seen.alarms}
+        changed = current != self._told.keys()
+        due = {key for key in current if key not in self._told or seen.at - self._told[key] >= _REPEAT_AFTER}
+        for alarm in seen.alarms:
+            if (alarm.level, alarm.about) in due:
                 _log.log(_LEVELS[alarm.level], "%s", alarm.sentence)
-                self._told[key] = seen.at
-        for key in self._told.keys() - current.keys():
-            del self._told[key]
-            if not any(about == key[1] for _, about in current):
-                _log.info("%s: good again", key[1])
+        self._told |= dict.fromkeys(due, seen.at)
+        for level, about in self._told.keys() - current:
+            del self._told[level, about]
+            if not any(about == other for _, other in current):
+                _log.info("%s: good again", about)
         return changed
 
 

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..chain import Chain, fingerprint, to_pem, verified_chain
-from ..errors import BadAnswer, FileTrouble, NotVerified
+from ..errors import BadAnswer, FileTrouble, NotVerified, legible
 from ..files import read, write
 from ..revocation_list import list_number, verify_list
 
@@ -51,20 +51,25 @@ class TrustedFiles:
 
     @classmethod
     def installed(cls, directory: Path) -> TrustedFiles | None:
-        """Return what the broker uses now, None when a file is not there or cannot be read as what it should be."""
+        """Return what the broker uses now, None when a file is not there or does not hold what it should."""
         certificates, lists = read(directory / CERTIFICATES), read(directory / LISTS)
         if certificates is None or lists is None:
             return None
         try:
-            return cls.parse(certificates + lists, f"{directory}")
+            found = cls.parse(certificates + lists, f"{directory}")
         except BadAnswer:
             return None
+        return found if len(found.lists) == len(found.chain) else None
 
     def verified(self, root_sha256: str, now: datetime) -> TrustedFiles:
         """Return the same, in order, or raise :class:`NotVerified`: every signature holds, every list is good now.
 
         ``root_sha256`` is the fingerprint of the root that was trusted when the broker was set up.
         """
+        with legible("What the CA hands out"):
+            return self._verified(root_sha256, now)
+
+    def _verified(self, root_sha256: str, now: datetime) -> TrustedFiles:
         chain = verified_chain(self.chain, now)
         if fingerprint(chain[-1]) != root_sha256:
             raise NotVerified(

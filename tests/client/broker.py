@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -32,7 +32,6 @@ class World:
     directory: Path
     port: int
     devices: int = 0
-    agents: list[Agent] = field(default_factory=list)
 
     @property
     def clock(self):
@@ -71,10 +70,10 @@ class World:
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
 
-    def enrol(self, name: str) -> str:
+    def enrol(self, name: str, **fields) -> str:
         """Return the serial of a device's new certificate."""
         self.devices += 1
-        self.installation.add(name)
+        self.installation.add(name, **fields)
         return self.installation.sign(name, "dojot", one_line(csr(name, signing_key=key(self.devices)))).serial
 
     def revoke(self, name: str) -> None:

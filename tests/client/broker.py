@@ -142,12 +142,14 @@ def standing_in(body: bytes, status: int = 200, **headers: str) -> Iterator[int]
     """Answer every GET with that; yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self):  # and POST, whose body is small enough to be left unread
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 -- http.server's name
 
         def log_message(self, *_):
             pass

@@ -11,7 +11,7 @@ from typing import Final
 from cryptography import x509
 
 from ..revocation_list import is_listed
-from .certificate import is_due
+from .certificate import renewal_time
 from .configuration import OwnCertificate
 from .trusted_files import TrustedFiles
 
@@ -64,12 +64,11 @@ def of_certificate(
     if certificate is None:
         yield Alarm(Level.ERROR, "certificate", "The broker has no certificate.")
         return
-    left = certificate.not_valid_after_utc - now
+    left, due = certificate.not_valid_after_utc - now, renewal_time(certificate, wanted.renew_before)
     if left <= timedelta(0):
         yield Alarm(Level.ERROR, "certificate", "The broker's certificate has ended: every device refuses the broker.")
-    elif is_due(certificate, wanted.renew_before, now):
-        late = is_due(certificate, wanted.renew_before / 2, now)
-        level = Level.ERROR if late else Level.WARNING
+    elif left <= due:
+        level = Level.ERROR if left <= due / 2 else Level.WARNING
         yield Alarm(level, "certificate", f"The broker's certificate ends in {shown(left)} and is not renewed yet.")
     if trusted is not None and is_listed(trusted.lists[0], certificate):
         yield Alarm(Level.ERROR, "certificate", "The broker's certificate is revoked: set the broker up anew.")

@@ -66,8 +66,10 @@ class Renewal:
     def renew_if_due(self, chain: Chain) -> bool:
         """Return whether there is a new certificate; raise :class:`ClientError` as long as one is due and refused."""
         current = installed(self.directory)
-        if current is not None and not is_due(current, self.wanted.renew_before, self.now()):
-            return False
+        if current is not None:
+            left = current.not_valid_after_utc - self.now()
+            if left > renewal_time(current, self.wanted.renew_before):
+                return False
         if self._paused_until is not None and self.now() < self._paused_until:
             if self._refusal is not None:
                 raise self._refusal
@@ -105,10 +107,9 @@ class Renewal:
         return key, request
 
 
-def is_due(certificate: x509.Certificate, renew_before: timedelta, now: datetime) -> bool:
-    """Return whether it is time: never before two thirds of a certificate's life are over."""
-    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-    return certificate.not_valid_after_utc - now <= min(renew_before, lifetime / 3)
+def renewal_time(certificate: x509.Certificate, renew_before: timedelta) -> timedelta:
+    """Return how long before its end a certificate is renewed: never before two thirds of its life are over."""
+    return min(renew_before, (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / 3)
 
 
 def _request(content: bytes) -> x509.CertificateSigningRequest:

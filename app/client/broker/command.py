@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -39,7 +38,10 @@ def agent(directory: Path, *, once: bool, only_check: bool, as_json: bool) -> No
             logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
             Agent(configuration).run(_until_stopped())
     except ClientError as error:
-        raise _Failed(error) from error
+        click.echo(f"{click.get_current_context().find_root().info_name}: {error}", err=True)
+        if error.advice:
+            click.echo(f"  {error.advice}", err=True)
+        raise click.exceptions.Exit(1) from error
 
 
 def _print(alarms: Sequence[Alarm], *, as_json: bool) -> None:
@@ -58,18 +60,3 @@ def _until_stopped() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handler)
     return stop
-
-
-class _Failed(click.ClickException):
-    """The sentence and what to do, on standard error; exit status 1."""
-
-    def __init__(self, error: ClientError) -> None:
-        self.advice = error.advice
-        super().__init__(str(error))
-
-    def show(self, file: Any = None) -> None:
-        """Print both."""
-        name = click.get_current_context().find_root().info_name
-        click.echo(f"{name}: {self.message}", file=file, err=True)
-        if self.advice:
-            click.echo(f"  {self.advice}", file=file, err=True)

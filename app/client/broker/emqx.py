@@ -66,7 +66,7 @@ class Emqx:
             found = json.loads(answer.body)["data"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BadAnswer(f"{where} does not answer with clients.", "Is that the REST API of EMQX 5?") from error
-        if not isinstance(found, list) or not all(isinstance(each.get("clientid"), str) for each in found):
+        if not isinstance(found, list) or not all(map(_is_client, found)):
             raise BadAnswer(f"{where} does not answer with clients.", "Is that the REST API of EMQX 5?")
         return found
 
@@ -74,3 +74,7 @@ class Emqx:
         secret = read_secret(self.secret_file).decode(errors="replace").strip()
         basic = base64.b64encode(f"{self.key}:{secret}".encode()).decode()
         return {"Accept": "application/json", "Authorization": f"Basic {basic}"}
+
+
+def _is_client(found: Any) -> bool:
+    return isinstance(found, dict) and isinstance(found.get("clientid"), str)

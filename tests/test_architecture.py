@@ -86,7 +86,7 @@ def test_no_module_is_longer_than_300_lines(path):
     assert len(path.read_text().splitlines()) <= 300
 
 
-@pytest.mark.parametrize("path", sorted((HERE / "app" / "client").glob("*.py")), ids=module_name)
+@pytest.mark.parametrize("path", sorted((HERE / "app" / "client").rglob("*.py")), ids=module_name)
 def test_client_imports_only_what_its_own_distribution_asks_for(path):
     may = {*sys.stdlib_module_names, "click", "cryptography"}
     imported = set()

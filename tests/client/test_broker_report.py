@@ -1,7 +1,9 @@
 """What the agent tells of itself: the file for Prometheus, and ``--check``."""
 
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,18 @@ def test_file_for_prometheus_tells_what_an_alarm_needs(world, metrics_file):
     assert timedelta(seconds=found["midca_broker_certificate_end_timestamp_seconds"] - now) > timedelta(days=364)
     assert found["midca_broker_sessions_ended_total"] == 1
     assert (found['midca_broker_alarms{level="warning"}'], found['midca_broker_alarms{level="error"}']) == (0, 0)
+
+
+def test_documentation_has_every_metric_and_no_other(world, metrics_file):
+    world.agent().once()
+    document = (Path(__file__).parents[2] / "docs" / "broker.md").read_text()
+    _, _, table = document.partition("<!-- held to what the agent writes by tests/client/test_broker_report.py -->\n")
+
+    named = {
+        name for row in re.match(r"(\|.*\n)+", table)[0].splitlines() for name in re.findall(r"`(midca_\w+)`", row)
+    }
+
+    assert named == {name.partition("{")[0] for name in values(metrics_file)}
 
 
 def test_promtool_accepts_the_file(world, metrics_file):

@@ -92,7 +92,7 @@ def test_dojot_gets_the_server_and_the_events_on_one_volume():
 # ------------------------------------------------------------------------------------------------------------ systemd
 
 
-@pytest.fixture(params=["midca.service", "midca-events.service"])
+@pytest.fixture(params=["midca.service", "midca-events.service", "midca-broker-agent.service"])
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The unit with a program that exists here: systemd-analyze looks for it."""
     text = (CHECKOUT / "deploy/systemd" / request.param).read_text()
@@ -118,6 +118,7 @@ def test_the_unit_is_hardened(unit):
 
 
 @pytest.mark.parametrize("name", ["midca-key-passphrase", "midca-pepper"])
+@pytest.mark.parametrize("unit", ["midca.service", "midca-events.service"], indirect=True)
 def test_the_unit_shows_how_to_hand_over_each_secret(unit, name):
     assert re.search(rf"^#LoadCredentialEncrypted={name}:/\S+/{name}$", unit.read_text(), re.MULTILINE)
 
@@ -259,19 +260,21 @@ def test_what_the_project_asks_for_is_what_is_locked():
         assert version_in(runtime[requirement.name.lower()]) in requirement.specifier
 
 
-def test_the_lock_with_kafka_is_the_one_without_and_one_library_more():
-    runtime, kafka = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / "requirements/kafka.txt")
-    (wanted,) = map(Requirement, PROJECT["optional-dependencies"]["kafka"])
+@pytest.mark.parametrize("extra", ["kafka", "broker"])
+def test_the_lock_with_an_extra_is_the_one_without_and_one_library_more(extra):
+    runtime, more = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / f"requirements/{extra}.txt")
+    (wanted,) = map(Requirement, PROJECT["optional-dependencies"][extra])
 
-    assert version_in(kafka.pop(wanted.name)) in wanted.specifier
-    assert {name: version_in(entry) for name, entry in kafka.items()} == {
+    assert version_in(more.pop(wanted.name)) in wanted.specifier
+    assert {name: version_in(entry) for name, entry in more.items()} == {
         name: version_in(entry) for name, entry in runtime.items()
     }
 
 
 def test_the_tests_run_with_the_versions_that_are_deployed():
     development = locked(CHECKOUT / "requirements/dev.txt")
-    deployed = locked(CHECKOUT / "requirements/kafka.txt") | locked(CHECKOUT / "requirements/build.txt")
+    files = ("kafka", "broker", "build")
+    deployed = {name: entry for file in files for name, entry in locked(CHECKOUT / f"requirements/{file}.txt").items()}
 
     assert {name: version_in(entry) for name, entry in deployed.items()} == {
         name: version_in(development[name]) for name in deployed

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from ..errors import printable
 from .revocation_feed import Feed, Page
 from .sessions import NotEnded, Sessions
 from .state import State
@@ -59,7 +60,7 @@ class Ending:
             return False
         names = {revoked.name for revoked in ready}
         failed = self._try(names)
-        _log.info("ended the sessions of %s", ", ".join(sorted(names - failed)) or "nobody")
+        _log.info("ended the sessions of %s", printable(", ".join(sorted(names - failed))) or "nobody")
         again = dict.fromkeys(names, now + self.sessions.again_after) if self.sessions.again_after else {}
         again |= dict.fromkeys(failed, now + _RETRY_AFTER)
         self._save(ready[-1].cursor, {**self.state.again, **again}, len(names - failed))

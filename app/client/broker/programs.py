@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..errors import ClientError
-from ..http_server import printable
 
 _TIMEOUT: Final = 60  # seconds
+_SHOWN: Final = 300  # characters of the last words of a program
 
 
 def run(command: Sequence[str]) -> None:
@@ -20,5 +20,5 @@ def run(command: Sequence[str]) -> None:
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise ClientError(f"`{shown}` cannot be run: {error}.") from error
     if done.returncode:
-        said = printable(done.stderr or done.stdout)
+        said = (done.stderr or done.stdout).strip()[-_SHOWN:]
         raise ClientError(f"`{shown}` ends with {done.returncode}: {said or 'it says nothing'}.")

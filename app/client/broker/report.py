@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 from cryptography import x509
 
 from ..errors import FileTrouble
-from ..files import read, write
+from ..files import PUBLIC, read, write
 from .alarms import Alarm, Level
 from .trusted_files import TrustedFiles, number
 
@@ -52,6 +53,8 @@ class Report:
             write(self.directory / FILE, _status(seen))
             if self.metrics_file is not None:
                 write(self.metrics_file, metrics(seen))
+                with suppress(OSError):  # whatever the umask is: node_exporter is another user
+                    self.metrics_file.chmod(PUBLIC)
             self._written_at = seen.at
 
     def _log(self, seen: Seen) -> bool:

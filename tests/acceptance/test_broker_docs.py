@@ -29,8 +29,8 @@ def test_commands_set_a_broker_up_and_look_at_it(server, tmp_path):
 
 
 def quiet() -> str:
-    """The broker is not there: nobody can be told to end sessions."""
-    return "sed -i '/^.sessions.$/,$d' mosca/agent.toml\n"
+    """The broker is not there: nobody can be told to read files or to end sessions."""
+    return "sed -i '/^.reload.$/,$d' mosca/agent.toml\n"
 
 
 def test_rules_are_prometheus_own(tmp_path):

@@ -124,6 +124,7 @@ def broker_directory(installation: Installation, base: Path, url: str, *, profil
             "pid_file": base / "pid",
             "token": installation.settings.admin_token.read_text().strip(),
             "root_pin": None,
+            "https_ca": None,
             "replace": False,
             **changed,
         }

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.client.broker.agent import check
 from app.client.broker.configuration import load
@@ -188,6 +189,23 @@ def test_token_does_not_go_to_another_machine_in_clear_unless_asked_to(setup, tm
     assert setup(*options).exit_code == 2
     assert "use https://" in setup(*options).output
     assert "there is no host of that name" in setup(*options, "--plain-http").output
+
+
+def test_agent_is_not_sent_to_another_machine_in_clear_either(setup):
+    assert setup("--dns", "localhost", "--agent-url", "http://ca.invalid").exit_code == 2
+    assert setup("--dns", "localhost", "--agent-url", "http://ca.invalid", "--plain-http").exit_code == 0
+
+
+def test_cas_that_are_trusted_for_https_go_along(setup, installation, tmp_path):
+    trusted = tmp_path / "https.pem"
+    trusted.write_bytes(installation.services.authorities.named("IOTrootCA").certificate.public_bytes(Encoding.PEM))
+
+    made = setup("--dns", "localhost", "--agent-url", "https://ca.example", "--https-ca", trusted)
+
+    assert made.exit_code == 0, made.output
+    assert (tmp_path / "broker" / "https-ca.pem").read_bytes() == trusted.read_bytes()
+    (authority,) = load(tmp_path / "broker").ca.server.tls.get_ca_certs()
+    assert (("commonName", "IOTrootCA"),) in authority["subject"]
 
 
 def test_url_needs_a_token(setup):

@@ -56,7 +56,7 @@ class Ending:
         pending = {revoked.serial for revoked in page.revoked if revoked.ends > now}
         missing = pending - trusted.shows(pending)
         ready = list(itertools.takewhile(lambda revoked: revoked.serial not in missing, page.revoked))
-        if not ready:
+        if not ready or ready[-1].cursor == self.state.cursor:
             return False
         names = {revoked.name for revoked in ready}
         failed = self._try(names)

@@ -27,14 +27,12 @@ class Signal:
     pid_file: Path
 
     def __call__(self) -> None:
-        """Send it. A broker that does not run needs none: it reads its files when it starts."""
+        """Send it. A broker that does not run is an error too: nobody could tell it from another path than this."""
         content = read(self.pid_file)
         if content is None:
-            return
+            raise ClientError(f"There is no {self.pid_file}: the broker does not run, or its pid_file is another.")
         try:
             os.kill(_pid(content), signal.SIGHUP)
-        except ProcessLookupError:
-            return
         except (OSError, ValueError, OverflowError) as error:
             raise ClientError(
                 f"The broker of {self.pid_file} cannot be sent SIGHUP: {error}.", "Does the agent run as its user?"

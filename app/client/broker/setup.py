@@ -24,6 +24,7 @@ from .state import State
 from .trusted_files import TrustedFiles
 
 TOKEN_FILE: Final = "agent.token"  # noqa: S105 -- its name
+_HTTPS_CA_FILE: Final = "https-ca.pem"
 _LONGEST_SOCKET: Final = 107  # octets of a Unix socket's path
 
 
@@ -58,6 +59,7 @@ class Wishes:
     pid_file: Path
     token: str | None
     root_pin: str | None
+    https_ca: bytes | None
     replace: bool
 
 
@@ -84,6 +86,8 @@ def set_up(wishes: Wishes, registrar: Registrar, now: Callable[[], datetime]) ->
         write(wishes.out / certificate.PASSWORD_FILE, f"{password}\n".encode(), SECRET)
         if wishes.token:
             write(wishes.out / TOKEN_FILE, f"{wishes.token}\n".encode(), SECRET)
+        if wishes.https_ca:
+            write(wishes.out / _HTTPS_CA_FILE, wishes.https_ca)
         State(cursor=cursor).save(wishes.out)
         made = files_for(wishes.broker, wishes.place, wishes.port, wishes.pid_file)
         for file_name, file in made.files.items():
@@ -104,12 +108,13 @@ def _check_place(wishes: Wishes) -> None:
 def _agent_toml(wishes: Wishes, root: str) -> str:
     dns = [name.value for name in wishes.names.alternative if isinstance(name, x509.DNSName)]
     ip = [str(name.value) for name in wishes.names.alternative if isinstance(name, x509.IPAddress)]
+    https_ca = f'https_ca = "{_HTTPS_CA_FILE}"\n' if wishes.https_ca else ""
     return f"""\
 # Made by `midca broker setup`, for `midca broker agent`; docs/broker.md explains it. Relative paths begin here.
 
 [ca]
 url = {json.dumps(wishes.url)}
-name = {json.dumps(wishes.ca, ensure_ascii=False)}
+{https_ca}name = {json.dumps(wishes.ca, ensure_ascii=False)}
 root_sha256 = "{root}"
 token_file = "{TOKEN_FILE}"
 

@@ -23,6 +23,7 @@ from app.client.broker.trusted_files import TrustedFiles
 from app.client.certification_request import Names
 from app.client.chain import fingerprint
 from app.client.errors import ClientError
+from app.client.files import read
 from app.client.http_server import HttpServer
 from app.client.private_key import KEY_TYPES, KeyKind
 from app.frontends.admin_cli.context import Failed, operator, read_password, refusals_fail, services
@@ -99,9 +100,9 @@ def broker() -> None:
 @click.option("--key-length", type=click.IntRange(2048, 8192), default=2048, show_default=True, help="Of RSA.")
 @click.option("--url", help="Work with the CA there, over HTTP  [the data directory]")
 @click.option("--token-file", type=_secret_file, help="With --url: a token that may register end entities.")
-@click.option("--https-ca", type=click.Path(path_type=Path), help="With --url: file of the CAs to trust for https.")
+@click.option("--https-ca", type=click.Path(path_type=Path), help="CAs to trust for https, by the agent too.")
 @click.option("--ca-fingerprint", help="SHA-256 that the CA or one above it must have.")
-@click.option("--plain-http", is_flag=True, help="DANGEROUS: take an http:// URL of another machine.")
+@click.option("--plain-http", is_flag=True, help="DANGEROUS: token and password go in clear to another machine.")
 @click.option("--agent-url", help=f"Where the agent finds the CA  [--url; {_HERE}]")
 @click.option("--agent-token-file", type=_secret_file, help="The agent's own token, which may read revocations.")
 @click.option("--replace", is_flag=True, help="Take a name that is registered already.")
@@ -119,13 +120,14 @@ def setup(**given: Any) -> None:
             names=names,
             key=KeyKind(given["key_type"], given["key_length"]),
             ca=given["ca"],
-            url=given["agent_url"] or given["url"] or _HERE,
+            url=_server(given["agent_url"] or given["url"] or _HERE, given).url,
             out=given["out"].absolute(),
             place=(given["place"] or given["out"]).absolute(),
             port=given["port"],
             pid_file=given["pid_file"],
             token=_token(given["agent_token_file"]),
             root_pin=given["ca_fingerprint"],
+            https_ca=read(given["https_ca"]) if given["https_ca"] else None,
             replace=given["replace"],
         )
         root = set_up(wishes, _registrar(given), utc_now)
@@ -141,10 +143,14 @@ def _registrar(given: dict[str, Any]) -> Registrar:
         return LocalRegistrar(services(), **profiles)
     if token_file is None:
         raise click.UsageError("--url needs --token-file.")
+    return RemoteRegistrar(_server(url, given), read_password(token_file, "Token"), **profiles)
+
+
+def _server(url: str, given: dict[str, Any]) -> HttpServer:
     server = HttpServer.at(url, ca_file=given["https_ca"])
     if server.tls is None and not server.is_local and not given["plain_http"]:
         raise click.UsageError("http:// shows token and password to the network, and anybody may answer: use https://.")
-    return RemoteRegistrar(server, read_password(token_file, "Token"), **profiles)
+    return server
 
 
 def _names(name: str, dns: Sequence[str], ip: Sequence[str]) -> Names:

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from app.client.broker.agent import Agent
 from app.client.broker.alarms import Level
 from app.client.broker.configuration import load
+from app.client.errors import FileTrouble
+from app.client.files import sole_user
 from app.web import create_app
 from tests.client.broker import World, standing_in
 from tests.conftest import Installation, make_template, require_tool, run
@@ -240,6 +242,11 @@ def test_broker_that_cannot_be_reloaded_is_an_alarm_and_tried_again(world, tmp_p
 
     script.write_text("#!/bin/sh\n")
     assert agent.once() == []
+
+
+def test_two_agents_do_not_get_in_each_others_way(world):
+    with sole_user(world.directory), pytest.raises(FileTrouble, match="Another process writes into"):
+        world.agent().once()
 
 
 def away(world: World) -> Agent:

@@ -10,6 +10,7 @@ import pytest
 from app.client.broker.agent import check
 from app.client.broker.alarms import Level
 from app.client.broker.configuration import load
+from app.client.errors import FileTrouble
 from tests.conftest import require_tool, run
 
 
@@ -83,11 +84,9 @@ def checked(world) -> list[str]:
     return [alarm.sentence for alarm in check(load(world.directory), world.clock.now)]
 
 
-def test_check_tells_that_the_agent_has_never_run(world):
+def test_check_is_silent_while_the_agent_runs_and_tells_when_it_does_not(world):
     assert checked(world) == ["The agent has not run here yet."]
 
-
-def test_check_is_silent_while_the_agent_runs_and_tells_when_it_does_not(world):
     world.agent().once()
     assert checked(world) == []
 
@@ -117,16 +116,19 @@ def test_check_sees_lists_and_certificate_by_itself(world):
     }
 
 
-def test_check_tells_of_a_broker_without_certificate(world):
+def test_check_tells_of_files_that_are_not_there_or_are_none(world):
     world.agent().once()
-    (world.directory / "broker.pem").unlink()
-
+    certificate = world.directory / "broker.pem"
+    certificate.unlink()
     assert checked(world) == ["The broker has no certificate."]
 
+    certificate.write_text("x")
+    certificate.chmod(0o600)
+    with pytest.raises(FileTrouble, match="holds no certificate"):
+        checked(world)
 
-def test_check_refuses_a_status_that_is_none(world):
-    world.agent().once()
+    certificate.unlink()
     (world.directory / "agent.status").write_text(json.dumps({"at": "x"}))
 
-    with pytest.raises(Exception, match=r"agent\.status cannot be read"):
+    with pytest.raises(FileTrouble, match=r"agent\.status cannot be read"):
         checked(world)

@@ -167,14 +167,15 @@ def test_ca_that_was_put_back_from_a_backup_is_read_from_the_beginning(lost, cap
     assert "put back from a backup" in caplog.text
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"cursor": 1', b'{"cursor": null, "again": {"a": "b"}, "ended": 0}'])
-def test_state_that_cannot_be_read_begins_anew(lost, content, caplog):
-    (lost.directory / "agent.state").write_bytes(content)
+def test_state_that_cannot_be_read_begins_anew(lost, caplog):
+    broken = (b"", b"[]", b'{"cursor": 1', b'{"cursor": null, "again": {"a": "b"}, "ended": 0}')
+    for content in broken:
+        (lost.directory / "agent.state").write_bytes(content)
 
-    assert lost.agent().once() == []
+        assert lost.agent().once() == []
 
-    assert lost.ended == ["lost"]
-    assert "agent.state cannot be read" in caplog.text
+    assert lost.ended == ["lost"] * len(broken)
+    assert caplog.text.count("agent.state cannot be read") == len(broken)
 
 
 def test_token_that_is_no_good_is_an_error(lost):

@@ -109,9 +109,9 @@ def test_pages_leave_nothing_out_and_double_nothing(enrol, change, read, install
     assert sorted(read_names) == expected
 
 
-@pytest.mark.parametrize("cursor", ["", "1", "-1.", "1.x", "1.0.", "9" * 30 + ".", "1.AB\n", "0x1."])
-def test_what_is_no_cursor_is_refused(client, admin, cursor):
-    assert client.get(FEED, query_string={"since": cursor}, headers=admin).status_code == 400
+def test_what_is_no_cursor_is_refused(client, admin):
+    for cursor in ("", "1", "-1.", "1.x", "1.0.", "9" * 30 + ".", "1.AB\n", "0x1."):
+        assert client.get(FEED, query_string={"since": cursor}, headers=admin).status_code == 400, cursor
 
 
 def test_cursor_of_a_database_that_was_put_back_from_a_backup_is_refused(client, admin):

@@ -202,6 +202,10 @@ def test_ca_that_is_away_for_a_moment_is_no_alarm(world):
     assert "nobody listens there" in alarm.sentence
     assert "is good for 6 days more" in alarm.sentence
 
+    world.clock.advance(minutes=10)
+    alarm, of_sessions = agent.round(timedelta(minutes=1))
+    assert (alarm.level, of_sessions.level) == (Level.WARNING, Level.ERROR)
+
 
 def test_alarm_grows_long_before_the_list_runs_out(world):
     agent = away(world)

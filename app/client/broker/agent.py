@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from ..authority import Authority
 from ..errors import ClientError, Refused, Unreachable
@@ -22,9 +21,10 @@ from .certificate import Renewal
 from .configuration import Configuration
 from .ending import Ending
 from .revocation_feed import Feed
-from .trusted_files import TrustedFiles, number
+from .trusted_files import TrustedFiles, bundle_path, number
 
 _GRACE: Final = timedelta(minutes=1)  # a CA that is restarted is no alarm
+_TOO_LONG: Final = timedelta(minutes=10)  # for revoked devices to stay connected
 _LATER: Final = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 _log = logging.getLogger("midca.broker")
 
@@ -53,7 +53,7 @@ class Lists:
 
     def refresh(self) -> bool:
         """Return whether there is something new in place; raise :class:`ClientError` and leave all as it was."""
-        path = f"/pki/{quote(self.ca, safe='')}.bundle.pem"
+        path = bundle_path(self.ca)
         answer = self.server.ask("GET", path, headers={"If-None-Match": self._tag} if self._tag else {})
         new = False
         if answer.status != HTTPStatus.NOT_MODIFIED:
@@ -165,7 +165,7 @@ def check(configuration: Configuration, now: datetime) -> list[Alarm]:
     return [
         *alarms.of_lists(used, now),
         *alarms.of_certificate(certificate.installed(directory), configuration.certificate, used, now),
-        *(each for each in report.last_alarms(directory, now)),
+        *report.last_alarms(directory, now),
     ]
 
 
@@ -173,14 +173,17 @@ def _of_problems(
     problems: Mapping[str, _Problem], used: TrustedFiles | None, now: datetime, grace: timedelta
 ) -> Iterator[Alarm]:
     for step, problem in problems.items():
-        passes = isinstance(problem.error, Unreachable) or (
-            isinstance(problem.error, Refused) and problem.error.status in _LATER
-        )
-        if not passes or now - problem.since >= grace:
-            # A certificate that is not renewed becomes an error by the time that is left.
-            level = Level.WARNING if passes or step == "certificate" else Level.ERROR
-            left = f" {alarms.time_left(used, now)}" if step == "list" and used is not None else ""
-            yield Alarm(level, step, _sentence(problem.error) + left)
+        passes, age = _may_pass(problem.error), now - problem.since
+        if passes and age < grace:
+            continue
+        # What is not fetched or not renewed becomes an error by the time that is left.
+        mild = (passes and (step != "sessions" or age < _TOO_LONG)) or step == "certificate"
+        left = f" {alarms.time_left(used, now)}" if step == "list" and used is not None else ""
+        yield Alarm(Level.WARNING if mild else Level.ERROR, step, _sentence(problem.error) + left)
+
+
+def _may_pass(error: ClientError) -> bool:
+    return isinstance(error, Unreachable) or (isinstance(error, Refused) and error.status in _LATER)
 
 
 def _sentence(error: ClientError) -> str:

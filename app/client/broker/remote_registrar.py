@@ -11,7 +11,8 @@ from cryptography import x509
 from ..authority import Authority
 from ..errors import ClientError, Refused
 from ..http_server import HttpServer, refusal
-from .trusted_files import TrustedFiles
+from .revocation_feed import feed_path
+from .trusted_files import TrustedFiles, bundle_path
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class RemoteRegistrar:
 
     def trusted(self) -> TrustedFiles:
         """Return the CA's certificates and lists."""
-        path = f"/pki/{quote(self.ca, safe='')}.bundle.pem"
+        path = bundle_path(self.ca)
         answer = self.server.ask("GET", path)
         if answer.status != HTTPStatus.OK:
             raise refusal(answer, f"{self.server.url}{path}")
@@ -53,8 +54,7 @@ class RemoteRegistrar:
         """Return the end of the feed of revocations, as it is now."""
         cursor, more = None, True
         while more:
-            path = f"/ca/{quote(self.ca, safe='')}/revocations" + (f"?since={quote(cursor)}" if cursor else "")
-            answer = self.server.json("GET", path, token=self.token)
+            answer = self.server.json("GET", feed_path(self.ca, cursor), token=self.token)
             cursor, more = str(answer.get("cursor")), answer.get("more") is True
         return cursor
 

@@ -44,7 +44,7 @@ class Feed:
     def page(self, cursor: str | None) -> Page | None:
         """Return what comes behind the cursor; None when the CA has not come so far: it was put back from a backup."""
         token = read_secret(self.token_file).decode(errors="replace").strip()
-        path = f"/ca/{quote(self.ca, safe='')}/revocations" + (f"?since={quote(cursor)}" if cursor else "")
+        path = feed_path(self.ca, cursor)
         try:
             answer = self.server.json("GET", path, token=token)
         except Refused as refused:
@@ -52,6 +52,11 @@ class Feed:
                 return None
             raise
         return _page(answer, f"{self.server.url}{path}")
+
+
+def feed_path(ca: str, cursor: str | None) -> str:
+    """Return where the CA tells what comes behind the cursor; all without one."""
+    return f"/ca/{quote(ca, safe='')}/revocations" + (f"?since={quote(cursor)}" if cursor else "")
 
 
 def _page(answer: dict[str, Any], where: str) -> Page:

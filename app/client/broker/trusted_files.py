@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -113,6 +114,11 @@ class TrustedFiles:
     def shows(self, serials: set[int]) -> set[int]:
         """Return which of these serials the issuing CA's list shows."""
         return serials & {entry.serial_number for entry in self.lists[0]} if serials else set()
+
+
+def bundle_path(ca: str) -> str:
+    """Return where the CA hands out what :meth:`TrustedFiles.parse` reads."""
+    return f"/pki/{quote(ca, safe='')}.bundle.pem"
 
 
 def number(crl: x509.CertificateRevocationList) -> int:

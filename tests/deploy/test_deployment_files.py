@@ -106,7 +106,7 @@ def test_dojot_gets_the_server_and_the_events_on_one_volume():
 # ------------------------------------------------------------------------------------------------------------ systemd
 
 
-@pytest.fixture(params=["midca.service", "midca-events.service"])
+@pytest.fixture(params=["midca.service", "midca-events.service", "midca-broker-agent.service"])
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The unit with a program that exists here: systemd-analyze looks for it."""
     text = (CHECKOUT / "deploy/systemd" / request.param).read_text()
@@ -132,6 +132,7 @@ def test_the_unit_is_hardened(unit):
 
 
 @pytest.mark.parametrize("name", ["midca-key-passphrase", "midca-pepper"])
+@pytest.mark.parametrize("unit", ["midca.service", "midca-events.service"], indirect=True)
 def test_the_unit_shows_how_to_hand_over_each_secret(unit, name):
     assert re.search(rf"^#LoadCredentialEncrypted={name}:/\S+/{name}$", unit.read_text(), re.MULTILINE)
 
@@ -275,7 +276,7 @@ def test_what_the_project_asks_for_is_what_is_locked():
 
 def test_the_lock_with_extras_is_the_one_without_and_their_libraries_more():
     runtime, extras = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / "requirements/extras.txt")
-    wanted = [Requirement(text) for extra in ("kafka", "postgres") for text in PROJECT["optional-dependencies"][extra]]
+    wanted = [Requirement(text) for extra in ("kafka", "postgres", "broker") for text in PROJECT["optional-dependencies"][extra]]
 
     for requirement in wanted:
         assert version_in(extras[requirement.name]) in requirement.specifier

@@ -6,6 +6,7 @@ import click
 
 from app.client.command import retrieve
 from app.frontends.admin_cli.audit import audit
+from app.frontends.admin_cli.broker import broker
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
@@ -72,5 +73,5 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, database, retrieve):
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, database, retrieve, broker):
     cli.add_command(_subject)

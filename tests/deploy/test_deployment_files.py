@@ -276,7 +276,11 @@ def test_what_the_project_asks_for_is_what_is_locked():
 
 def test_the_lock_with_extras_is_the_one_without_and_their_libraries_more():
     runtime, extras = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / "requirements/extras.txt")
-    wanted = [Requirement(text) for extra in ("kafka", "postgres", "broker") for text in PROJECT["optional-dependencies"][extra]]
+    wanted = [
+        Requirement(text)
+        for extra in ("kafka", "postgres", "broker")
+        for text in PROJECT["optional-dependencies"][extra]
+    ]
 
     for requirement in wanted:
         assert version_in(extras[requirement.name]) in requirement.specifier

@@ -260,21 +260,24 @@ def _begin_checkpoints(checkpoints: Checkpoints) -> None:
 
 def _check_remembered(files: AuthorityFiles, declared: Iterable[DeclaredAuthority], database: CertificateStore) -> None:
     """Refuse a database and a directory that do not know the same CAs: they do not belong together."""
-    for name in {*files.names(), *(authority.name for authority in declared)}:
+    for name in sorted({*files.names(), *(authority.name for authority in declared)}):
         stored, certificate = database.own_of_authority(name), files.certificate(name)
         if certificate is not None and stored is None:
             raise ConfigurationError(
                 f"The database knows nothing of the CA {name}, which is on disk in {files.directory}; put the right "
                 "one back from your backup."
             )
-        if stored is not None and (
-            not files.has_key(name)
-            or (certificate is not None and certificate.public_bytes(Encoding.DER) != stored.certificate)
-        ):
+        if stored is not None and not _is_of(files, name, stored.certificate):
             raise ConfigurationError(
                 f"The database knows the CA {name}, but {files.directory} does not hold its key and certificate; copy "
                 "ca/ and secrets/ from the server that made it."
             )
+
+
+def _is_of(files: AuthorityFiles, name: str, stored: bytes | None) -> bool:
+    """Return whether the CA on disk is that of the database; a key alone is a set-up that was interrupted."""
+    certificate = files.certificate(name)
+    return files.has_key(name) if certificate is None else certificate.public_bytes(Encoding.DER) == stored
 
 
 def _write_admin_token(settings: Settings, tokens: AccessTokens) -> bool:

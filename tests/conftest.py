@@ -113,7 +113,8 @@ class Installation:
 
     def database_bytes(self) -> bytes:
         """All that the database has on disk: the file and its write-ahead log."""
-        return b"".join(path.read_bytes() for path in sorted(self.settings.data.glob("midca.sqlite*")))
+        log = self.settings.database.with_name("midca.sqlite-wal")
+        return self.settings.database.read_bytes() + (log.read_bytes() if log.exists() else b"")
 
     def certificates(self) -> int:
         return self.sql("SELECT count(*) FROM certificates WHERE certificate_type = 1")[0][0]

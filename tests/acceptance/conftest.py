@@ -1,9 +1,12 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.server import RunningServer
 from tests.builders import HIERARCHY, profiles_directory
+from tests.dojot import Dojot
+from tests.kafka import Kafka, require_kafka
 
 SHIPPED_KEY = "rsa: {min: 2048, max: 8192}"
 
@@ -40,3 +43,32 @@ def fast_server(make_server, tmp_path: Path) -> RunningServer:
     hierarchy = HIERARCHY.replace("keysize: 2048", "keytype: P-256")
     profiles_directory(tmp_path / "profiles", hierarchy=hierarchy, CFREE=cfree)
     return make_server(workers=2)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    """One broker of Kafka for all tests of a file."""
+    require_kafka()
+    with Kafka(tmp_path_factory.mktemp("kafka") / "broker") as running:
+        yield running
+
+
+@pytest.fixture
+def kafka(broker):
+    """An empty broker: the topics that the test before has left are gone."""
+    broker.empty()
+    return broker
+
+
+@pytest.fixture
+def dojot():
+    with Dojot() as running:
+        yield running
+
+
+@pytest.fixture
+def base(data_template: Path, tmp_path: Path) -> Path:
+    """The directory of an installation that has its CA already."""
+    path = tmp_path / "installation"
+    shutil.copytree(data_template, path)
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from app.errors import InvalidInput, UnknownEndEntity
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.frontends.ejbca_rest.certificate import reason_of_query
-from app.frontends.ejbca_rest.schemas import Done, UserRevocationQuery, Users
+from app.frontends.ejbca_rest.schemas import Done, Registered, UserRevocationQuery, Users
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
 from app.operations.end_entities import DEFAULT_PROFILE, Registration
@@ -40,8 +41,8 @@ class UserSchema(Schema):
     password = fields.Str(
         allow_none=True,
         metadata={
-            "description": "One-time. Left out: MIDCA_DEFAULT_PASSWORD, if the end entity profile has it apply; empty "
-            "or null is refused."
+            "description": "One-time. Left out: as MIDCA_DEFAULT_PASSWORD says, if the end entity profile has a "
+            "default apply; empty or null is refused."
         },
     )
     subjectDN = fields.Str(  # noqa: N815 -- EJBCA's name, as all below
@@ -70,7 +71,7 @@ _schema = UserSchema()
 
 
 @blueprint.post("/user")
-@described({200: Done}, body=UserSchema, refusals={400: "A field is missing or has a value that cannot be."})
+@described({200: Registered}, body=UserSchema, refusals={400: "A field is missing or has a value that cannot be."})
 def put_user() -> Response:
     """Add an end entity or replace the one of that name, which arms its password again."""
     document = json_object()
@@ -82,8 +83,10 @@ def put_user() -> Response:
         key, texts = next(iter(error.messages_dict.items()))
         raise HttpRefusal(f"field {key}: {texts[0]}") from error
     note(entity=body["username"][:200])
-    services().end_entities.put(_registration(body), actor())
-    return envelope()
+    entities, registration = services().end_entities, _registration(body)
+    made = entities.random_password_for(registration)
+    entities.put(replace(registration, password=registration.password if made is None else made), actor())
+    return envelope() if made is None else _telling(made)
 
 
 @blueprint.get("/user/<username>")
@@ -109,6 +112,12 @@ def revoke_user(username: str) -> Response:
     note(entity=username[:200])
     services().end_entities.revoke(username, reason_of_query(), actor(), delete=request.args.get("delete") in _TRUE)
     return envelope()
+
+
+def _telling(password: str) -> Response:
+    response = jsonify(message="ok", status=int(HTTPStatus.OK), password=password)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _registration(body: dict[str, Any]) -> Registration:

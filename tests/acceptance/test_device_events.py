@@ -97,6 +97,7 @@ def test_devices_whose_topic_needs_no_look_up_are_read_while_dojots_services_are
 
 
 def test_two_processes_share_the_work(make_events, kafka, dojot):
+    """F27: partitions change hands in the middle of batches."""
     kafka.make_topic(TOPIC)
     one, other = make_events(), make_events()
     other.log_file = one.base / "other.log"

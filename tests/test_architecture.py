@@ -86,6 +86,19 @@ def test_no_module_is_longer_than_300_lines(path):
     assert len(path.read_text().splitlines()) <= 300
 
 
+@pytest.mark.parametrize("path", sorted((HERE / "app" / "client").rglob("*.py")), ids=module_name)
+def test_client_imports_only_what_its_own_distribution_asks_for(path):
+    may = {*sys.stdlib_module_names, "click", "cryptography"}
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            imported.add(node.module.split(".")[0])
+
+    assert imported <= may
+
+
 def test_no_module_starts_another_program():
     """A41."""
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.client.command import retrieve
 from app.frontends.admin_cli.audit import audit
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
@@ -70,5 +71,5 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit):
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, retrieve):
     cli.add_command(_subject)

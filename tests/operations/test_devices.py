@@ -1,6 +1,8 @@
 """Events of devices: what each does, and that order and repetition between partitions make no difference."""
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -162,7 +164,10 @@ def test_where_the_profile_has_no_default_apply_a_device_waits_for_a_password_an
 
 
 def test_a_device_that_is_armed_again_has_its_enrolment_window_anew(dojots_profile, topic):
-    installation = dojots_profile(enrolment_window="7d")
+    """The window is the one that docs/dojot.md shows."""
+    document = (Path(__file__).parents[2] / "docs" / "dojot.md").read_text()
+    ((key, window),) = re.findall(r"^ +(enrolment_window): (\w+)$", document, re.MULTILINE)
+    installation = dojots_profile(**{key: window})
     outcomes(installation, topic.event(CREATE))
     installation.clock.advance(days=8)
     with pytest.raises(EnrolmentWindowOver):

@@ -64,7 +64,7 @@ def list_of(server: RunningServer, path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory) -> Iterator[Field]:
-    for tool in ("openssl", "mosquitto_sub"):
+    for tool in ("openssl", "mosquitto_sub", "faketime"):
         require_tool(tool)
     directory = tmp_path_factory.mktemp("mqtt")
     server = RunningServer(directory, workers=2)
@@ -138,29 +138,24 @@ def another_name(field: Field, _tmp_path: Path) -> str:
     return field.ask(field.device, host="mqtt.example.org")
 
 
-def self_made(tmp_path: Path) -> tuple[Path, Path]:
-    """Return key and certificate of a CA that nobody here knows, as EJBCA's would be."""
-    key, certificate = tmp_path / "old.key", tmp_path / "old.crt"
-    made = run(
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        key,
-        "-out",
-        certificate,
-        "-subj",
-        "/CN=a1b2c3",
+def of_the_old_ca(directory: Path) -> tuple[Path, Path, Path]:
+    """Return a device's key and certificate, and the CA that issued it: like EJBCA's nothing of midca."""
+    key, request, certificate, ca_key, ca = (
+        directory / name for name in ("key", "csr", "a1b2c3.crt", "ca.key", "ca.crt")
     )
-    assert made.returncode == 0, made.stderr
-    return key, certificate
+    new_key = ("req", "-newkey", "rsa:2048", "-nodes", "-subj")
+    for command in (
+        (*new_key, "/CN=EJBCA", "-x509", "-keyout", ca_key, "-out", ca),
+        (*new_key, "/CN=a1b2c3", "-keyout", key, "-out", request),
+        ("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-out", certificate),
+    ):
+        made = run("openssl", *command)
+        assert made.returncode == 0, made.stderr
+    return key, certificate, ca
 
 
 def another_ca(field: Field, tmp_path: Path) -> str:
-    key, certificate = self_made(tmp_path)
+    key, certificate, _ = of_the_old_ca(tmp_path)
     return field.ask(replace(field.device, key=key, certificate=certificate))
 
 
@@ -226,11 +221,16 @@ def test_the_document_names_these_errors():
     assert list(PROVOKED) == TOLD
 
 
-def test_a_broker_that_trusts_two_cas_takes_the_devices_of_both(field, tmp_path):
+def test_a_broker_that_trusts_two_cas_takes_the_devices_of_both_unless_it_misses_the_list_of_one(field, tmp_path):
     """While EJBCA is replaced, as docs/dojot.md has it."""
-    key, old = self_made(tmp_path)
+    key, certificate, old = of_the_old_ca(tmp_path)
     trusted = tmp_path / "trusted.crt"
     trusted.write_text(field.device.ca.read_text() + old.read_text())
-    with mosquitto(tmp_path, replace(field.broker_files, ca=trusted)) as broker:
+    broker_files, old_device = replace(field.broker_files, ca=trusted), Holder(key, certificate, field.device.ca)
+
+    with mosquitto(tmp_path, broker_files) as broker:
         assert broker.accepts(field.device)
-        assert "alert" not in field.ask(replace(field.device, key=key, certificate=old), broker.port)
+        assert broker.accepts(old_device)
+    with mosquitto(tmp_path, broker_files, f"crlfile {field.directory / 'list.pem'}") as broker:
+        assert broker.accepts(field.device)
+        assert not broker.accepts(old_device)

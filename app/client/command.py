@@ -126,12 +126,12 @@ def _retrieve(options: Options) -> bool:
         rows = read_devices(options.list_file)
     else:
         rows = [Row(options.names[0], None, options.dns, options.ip)]
-    check_file_names([row.device for row in rows], options.ca)
     login = not options.no_login
     session = open_session(server, options.username, options.password_file, options.token_file, login=login)
     prefix = f"{session.tenant()}:" if options.with_tenant else ""
     password = device_password(options.device_password_file)
     devices = [Device(Names.of(prefix + row.device, row.dns, row.ip), row.password or password) for row in rows]
+    check_file_names([device.name for device in devices], options.ca)
     key = KeyKind(options.key_type, options.key_length)
     wishes = Wishes(options.out, key, options.overwrite, not options.no_crl, options.ca_fingerprint)
     told = _silent if options.list_file else say
@@ -145,7 +145,9 @@ def _retrieve(options: Options) -> bool:
 def _outcomes(retrieval: Retrieval, devices: Sequence[Device], jobs: int) -> list[Outcome]:
     """Return the outcomes in the order of the devices."""
     outcomes, waiting = retrieval.look(devices)
-    if waiting or not retrieval.has_ca():
+    if not waiting and not retrieval.has_ca():
+        retrieval.trust().write(retrieval.wishes.directory)
+    elif waiting:
         authority = retrieval.trust()
         outcomes += _with_bar(retrieval.retrieve(waiting, authority, jobs), len(waiting))
     by_name = {outcome.device.name: outcome for outcome in outcomes}

@@ -26,12 +26,8 @@ KEY: Final = ".key"
 REQUEST: Final = ".csr"
 CHAIN: Final = "-chain.crt"
 CERTIFICATE: Final = ".crt"
-_SUFFIXES: Final = (
-    KEY,
-    REQUEST,
-    CHAIN,
-    CERTIFICATE,
-)  # the certificate is the last to come, and says that all are there
+_SUFFIXES: Final = (KEY, REQUEST, CHAIN, CERTIFICATE)
+"""In the order they get their names: the certificate is the last, and says that all are there."""
 
 
 @dataclass(frozen=True)

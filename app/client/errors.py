@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,13 +11,22 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 
 class ClientError(Exception):
-    """The message says what is wrong, ``advice`` what to do next; neither holds a secret."""
+    """The message says what is wrong, ``advice`` what to do next; neither holds a secret.
+
+    A server's words in it cannot move a terminal's cursor.
+    """
 
     def __init__(self, message: str, advice: str = "") -> None:
         """Take two sentences, the second one only where there is something to do."""
         self.advice = advice
         self.step = ""
-        super().__init__(message)
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without control characters."""
+    line = "".join(each if each.isprintable() else " " for each in text)
+    return re.sub(" +", " ", line).strip()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import socket
 import ssl
 import threading
@@ -146,16 +145,10 @@ class HttpServer:
         return Answer(response.status, response.headers, body)
 
 
-def printable(text: str) -> str:
-    """Return a server's words on one line, short, and without what would move a terminal's cursor."""
-    line = "".join(each if each.isprintable() else " " for each in text)
-    return re.sub(" +", " ", line).strip()[:_SHOWN]
-
-
 def refusal(answer: Answer, where: str) -> ClientError:
     """Return the error for an answer that is no success, with what the server says of it."""
     if answer.status in _REDIRECTIONS:
-        location = printable(answer.headers.get("Location", "elsewhere"))
+        location = answer.headers.get("Location", "elsewhere")[:_SHOWN]
         return BadAnswer(f"{where} points to {location}.", "Give the URL it points to; no redirect is followed.")
     said = _words(answer.body)
     phrase = HTTPStatus(answer.status).phrase if answer.status in HTTPStatus.__members__.values() else "no success"
@@ -171,7 +164,7 @@ def _words(body: bytes) -> str:
     if not isinstance(document, dict):
         return ""
     said = document.get("message") or document.get("error") or ""
-    return printable(said if isinstance(said, str) else json.dumps(said))
+    return (said if isinstance(said, str) else json.dumps(said))[:_SHOWN]
 
 
 def _advice(answer: Answer) -> str:
@@ -226,5 +219,5 @@ def _no_answer(where: str, url: str, error: Exception) -> ClientError:
         return Unreachable(f"{url}: there is no host of that name.", "Check the URL and the name server.")
     if isinstance(error, ConnectionRefusedError):
         return Unreachable(f"{url}: nobody listens there.", "Check the URL, and whether the server runs.")
-    reason = printable(str(error)) or type(error).__name__
+    reason = str(error) or type(error).__name__
     return Unreachable(f"{where} does not answer: {reason}.", "Check the URL and the network, then try again.")

@@ -25,7 +25,7 @@ class Token:
     def tenant(self) -> str | None:
         """The tenant of the user, which dojot's auth writes into ``service``."""
         tenant = self._claims().get("service")
-        return tenant if isinstance(tenant, str) and tenant else None
+        return tenant if isinstance(tenant, str) and tenant.isprintable() and tenant else None
 
     @property
     def expiry(self) -> datetime | None:

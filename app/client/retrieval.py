@@ -93,8 +93,7 @@ class Retrieval:
             chain = verified_chain(self.authority.certificates(), self.now())
             if self.wishes.ca_fingerprint:
                 check_pin(chain, self.wishes.ca_fingerprint)
-            if not self.wishes.overwrite:
-                check_same_root(chain, ca_file(self.wishes.directory, self.authority))
+            check_same_root(chain, ca_file(self.wishes.directory, self.authority))
         if not self.wishes.revocation_list:
             return TrustedAuthority(self.authority, chain, None, self.now)
         self.say(f"Fetching the revocation list of {name}")
@@ -108,9 +107,7 @@ class Retrieval:
         return ca_file(self.wishes.directory, self.authority).exists()
 
     def retrieve(self, devices: Sequence[Device], authority: TrustedAuthority, jobs: int) -> Iterator[Outcome]:
-        """Yield what comes of each device, as it comes, ``jobs`` at a time. Without devices, write the CA's files."""
-        if not devices:
-            authority.write(self.wishes.directory)
+        """Yield what comes of each device, as it comes, ``jobs`` at a time."""
         pool = ThreadPoolExecutor(jobs)
         try:
             for future in as_completed([pool.submit(self._retrieve, device, authority) for device in devices]):

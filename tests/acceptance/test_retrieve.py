@@ -112,6 +112,14 @@ def test_dojot_0_5_calls_the_device_by_its_tenant_too(shared_server, retriever, 
     assert f"-i admin:{device} -t admin:{device}/attrs" in told
 
 
+def test_a_tenant_cannot_lead_out_of_the_directory(retriever, device, tmp_path):
+    (tmp_path / "token").write_text(token(service="../../x"))
+
+    said = retriever.fails(device, "--with-tenant", "--token-file", tmp_path / "token")
+
+    assert f"'../../x:{device}' cannot be the name of a file" in said
+
+
 def test_a_midca_without_gateway_is_asked_without_a_log_in(shared_server, retriever, gateway, device):
     retriever(device, "--no-login", url=f"http://127.0.0.1:{shared_server.port}")
 

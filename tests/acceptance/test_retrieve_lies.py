@@ -70,12 +70,13 @@ def test_a_ca_that_shows_no_root_is_not_believed(retriever, gateway, device):
     assert f"/sign/{device}/pkcs10" not in gateway.asked
 
 
-def test_another_ca_than_before_is_not_believed(retriever, gateway, device, tmp_path):
+@pytest.mark.parametrize("options", [(), ("-w",)], ids=["first", "again"])
+def test_another_ca_than_before_is_not_believed(options, retriever, gateway, device, tmp_path):
     before = x509.load_pem_x509_certificate(tls_certificate(tmp_path / "other.pem").read_bytes())
     retriever.folder.mkdir()
     (retriever.folder / "IOTmidCA.crt").write_bytes(before.public_bytes(Encoding.PEM))
 
-    assert f"The CA is not the one of {retriever.folder / 'IOTmidCA.crt'}" in retriever.fails(device)
+    assert f"The CA is not the one of {retriever.folder / 'IOTmidCA.crt'}" in retriever.fails(device, *options)
     assert retriever.written() == {"IOTmidCA.crt"}
     assert f"/sign/{device}/pkcs10" not in gateway.asked
 

@@ -102,6 +102,7 @@ def test_a_certificate_of_the_ca_passes_and_a_clock_that_is_minutes_behind_does_
     [
         (certificate("device", "mid", ca=False, signer="stranger"), "not issued by CN=mid"),
         (certificate("device", "root", ca=False), "not issued by CN=mid but by CN=root"),
+        (certificate("device", "mid\x1b[2J", ca=False, signer="mid"), r"by CN=mid \[2J\."),
         (certificate("device", "mid"), "makes a CA of its holder"),
         (certificate("device", "mid", ca=False, end=NOW), "ended at"),
         (certificate("device", "mid", ca=False, begin=NOW + timedelta(hours=1)), "not valid before"),

@@ -16,10 +16,11 @@ def test_a_token_tells_its_tenant_and_end():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "opaque", "a.b.c", "a.W10.c", token(0, service=7, exp="soon"), token(0, exp=10**20)]
+    "text",
+    ["", "opaque", "a.b.c", "a.W10.c", token(0, service=7, exp="soon"), token(0, service="a\x1b[2J", exp=10**20)],
 )
 def test_a_token_that_tells_nothing_is_a_token_all_the_same(text):
-    assert Token(text).tenant in {None, "admin"}
+    assert Token(text).tenant is None or Token(text).tenant == "admin"
     assert Token(text).expiry is None
 
 

@@ -212,7 +212,7 @@ class EndEntities:
         return random_password() if applies else None
 
     def with_public_password(self) -> int:
-        """Return how many may enrol now with dojot's password, which everyone knows."""
+        """Return how many have not enrolled yet and may do so now with dojot's password, which everyone knows."""
         now = self.now()
         windows = {name: profile.enrolment_window.length for name, profile in self.profiles.end_entity_profiles.items()}
         return sum(

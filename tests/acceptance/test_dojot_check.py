@@ -170,6 +170,18 @@ def test_midca_behind_kong_is_known_and_good_as_far_as_kong_shows_it(shared_serv
     assert "user of the token" not in found, "that midca does not believe Kong yet"
 
 
+def test_a_container_of_dojot_is_told_what_it_may_do_and_that_events_are_read(make_server, base):
+    server = make_server(base, workers=2)
+    server.environment |= {"MIDCA_TRUSTED_NETWORKS": "127.0.0.0/8", "MIDCA_KAFKA_BROKERS": f"127.0.0.1:{free_port()}"}
+    with server:
+        url = f"http://127.0.0.1:{server.port}"
+        found = check(url, status=0)[url]
+
+    assert found["device events"][0] == "ok"
+    assert found["user"][0] == "note"
+    assert "narrow MIDCA_TRUSTED_NETWORKS" in found["user"][1]
+
+
 def test_without_a_token_nothing_is_seen_behind_a_gateway(gateway):
     found = check(gateway.url, status=0)[gateway.url]
 

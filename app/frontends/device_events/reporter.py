@@ -14,7 +14,7 @@ from app.frontends.device_events.topics import Topics
 from app.operations.event_readers import EventReaders
 from app.store.event_readers import EventReader
 
-_EVERY: Final = 5.0
+_EVERY: Final = 10.0  # a durable write each
 _A_MOMENT: Final = 200  # messages; a stream that never ends always has some that came just now
 
 

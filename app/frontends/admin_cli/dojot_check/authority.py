@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from app.client.chain import Chain, fingerprint, read_certificates, verified_chain
-from app.client.http_server import printable
+from app.client.errors import printable
 from app.client.revocation_list import list_number, read_list, verify_list
 from app.frontends.admin_cli.dojot_check.door import Door, Finding, Verdict, document
 

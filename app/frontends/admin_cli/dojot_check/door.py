@@ -9,7 +9,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from app.client.http_server import Answer, HttpServer, printable
+from app.client.errors import printable
+from app.client.http_server import Answer, HttpServer
 
 
 class Verdict(Enum):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
-from app.client.http_server import printable
+from app.client.errors import printable
 from app.frontends.admin_cli.dojot_check.door import Door, Finding, Verdict, document, is_html, said
 from app.frontends.admin_cli.dojot_check.gateway import MAKE_ROUTES
 

@@ -1,4 +1,4 @@
-"""When the reader beside the server is started again; that it is, is in tests/acceptance/test_events_beside_server.py."""
+"""When the reader beside the server is started again; that it is, is in test_events_beside_server.py."""
 
 from app.event_process import EventProcess
 

@@ -270,6 +270,24 @@ def test_what_a_gateway_answers_in_the_place_of_a_ca_is_explained(make_peer, sta
     assert told in found["answer"][1]
 
 
+@pytest.mark.parametrize("name", ["IOTmidCA", 7])
+def test_what_makes_no_sense_is_told_and_nothing_worse(make_peer, name):
+    nonsense = {
+        "CAs": [7, {"name": name}],
+        "certificate": 7,
+        "CRL": [],
+        "version": 7,
+        "message": [],
+        "checks": {"x": 7},
+    }
+    url = make_peer(lambda *_: (200, json.dumps(nonsense).encode(), {"Date": "yesterday"}))
+
+    found = check(url, status=1)[url]
+
+    assert found["clock"][0] == "unknown"
+    assert {"software", "authority", "sign"} <= problems(found)
+
+
 def test_a_token_that_is_not_accepted_is_said_so(gateway, tmp_path):
     (tmp_path / "token").write_text(token(-1))
 

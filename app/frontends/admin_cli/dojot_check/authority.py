@@ -21,7 +21,7 @@ def software_at(door: Door) -> str:
     version = document(door.get("/ejbca/version")).get("version")
     if isinstance(version, str):
         return printable(version)
-    refusal = document(door.get(f"/ca/{quote(door.ca_name)}/nothing-of-that-name"))
+    refusal = document(door.get(f"/ca/{_quoted(door)}/nothing-of-that-name"))
     return "midca" if {"message", "status"} <= refusal.keys() else "EJBCA-REST"
 
 
@@ -37,7 +37,7 @@ def chain_at(door: Door) -> Chain | None:
     """Return the CA and those above it, None where there is no CA of that name; raise what is wrong with them."""
     if door.ca_name not in _names(door):
         return None
-    value = document(door.get(f"/ca/{quote(door.ca_name)}")).get("certificate")
+    value = document(door.get(f"/ca/{_quoted(door)}")).get("certificate")
     return verified_chain(read_certificates(value, f"What /ca/{door.ca_name} answers"), door.now())
 
 
@@ -62,7 +62,7 @@ def look_at_authority(door: Door, chain: Chain | None) -> Iterator[Finding]:
 
 def look_at_list(door: Door, chain: Chain) -> Finding:
     """Return whether the revocation list is one that brokers can use; raise when it is not good."""
-    value = document(door.get(f"/ca/{quote(door.ca_name)}/crl")).get("CRL")
+    value = document(door.get(f"/ca/{_quoted(door)}/crl")).get("CRL")
     crl = read_list(value, f"What /ca/{door.ca_name}/crl answers")
     verify_list(crl, chain[0], door.now())
     end = crl.next_update_utc or door.now()
@@ -76,5 +76,10 @@ def look_at_list(door: Door, chain: Chain) -> Finding:
     return Finding("revocation list", Verdict.OK, seen)
 
 
+def _quoted(door: Door) -> str:
+    return quote(door.ca_name, safe="")
+
+
 def _names(door: Door) -> list[str]:
-    return [str(ca.get("name")) for ca in document(door.get("/ca")).get("CAs", []) if isinstance(ca, dict)]
+    found = document(door.get("/ca")).get("CAs")
+    return [str(ca.get("name")) for ca in found if isinstance(ca, dict)] if isinstance(found, list) else []

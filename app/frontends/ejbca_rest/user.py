@@ -13,6 +13,7 @@ from app.errors import InvalidInput, UnknownEndEntity
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.frontends.ejbca_rest.certificate import reason_of_query
 from app.frontends.ejbca_rest.schemas import Done, Registered, UserRevocationQuery, Users
+from app.http_access import principal
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
 from app.operations.end_entities import DEFAULT_PROFILE, Registration
@@ -71,9 +72,19 @@ _schema = UserSchema()
 
 
 @blueprint.post("/user")
-@described({200: Registered}, body=UserSchema, refusals={400: "A field is missing or has a value that cannot be."})
+@described(
+    {200: Registered},
+    body=UserSchema,
+    refusals={
+        400: "A field is missing or has a value that cannot be.",
+        409: "The end entity has a certificate that is good, and a registrar asks.",
+    },
+)
 def put_user() -> Response:
-    """Add an end entity or replace the one of that name, which arms its password again."""
+    """Add an end entity or replace the one of that name, which arms its password again.
+
+    Registrars cannot replace one that has a certificate which is good: they revoke it first.
+    """
     document = json_object()
     if "username" not in document:
         raise HttpRefusal("required field usernamemissing.")  # the original's text, blank and all
@@ -85,7 +96,8 @@ def put_user() -> Response:
     note(entity=body["username"][:200])
     entities, registration = services().end_entities, _registration(body)
     made = entities.random_password_for(registration)
-    entities.put(replace(registration, password=registration.password if made is None else made), actor())
+    registration = replace(registration, password=registration.password if made is None else made)
+    entities.put(registration, actor(), over_good=principal().may_replace_good)
     return envelope() if made is None else _telling(made)
 
 

@@ -30,6 +30,7 @@ from app.operations.drafts import Drafts
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
+from app.operations.event_readers import EventReaders
 from app.operations.hierarchy import Hierarchy
 from app.operations.issuance import Issuance
 from app.operations.list_contents import ListContents
@@ -57,6 +58,7 @@ from app.store.checkpoints import CheckpointStore
 from app.store.database import Database
 from app.store.device_events import DeviceEventStore
 from app.store.end_entities import EndEntityStore
+from app.store.event_readers import EventReaderStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
 
@@ -169,9 +171,11 @@ def _open(
             enrolment,
             now,
             settings.default_password,
+            settings.random_password,
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         drafts = Drafts()
+        readers = EventReaders(database, EventReaderStore(database), now, settings.events_beside, now())
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
         services = Services(
             authorities=authorities,
@@ -185,6 +189,7 @@ def _open(
                 now,
                 rearm_on_update=settings.rearm_on_update,
             ),
+            event_readers=readers,
             issuance=Issuance(
                 signing,
                 enrolment,
@@ -199,7 +204,7 @@ def _open(
             ),
             tokens=tokens,
             callers=settings.access.callers(tokens, certificates, now),
-            readiness=Readiness(database, authorities, lists, responders, audit, settings.data, now),
+            readiness=Readiness(database, authorities, lists, responders, audit, readers, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import click
 from app import logs
 from app.bootstrap import Opened, open_services
 from app.errors import ConfigurationError
+from app.event_process import EventProcess
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
@@ -29,6 +31,8 @@ from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
 from app.storage import migrate_database, open_database
 from app.store.copying import copy
+
+_NEEDS_LIBRARY = "needs confluent-kafka: pip install 'midca[kafka]'."
 
 
 def main() -> None:
@@ -92,6 +96,9 @@ def _serve(host: str | None, port: int | None) -> None:
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
     logs.configure(settings.log_format)
+    configuration = device_events() if settings.events_beside else None
+    if configuration and find_spec("confluent_kafka") is None:
+        raise ConfigurationError(f"MIDCA_KAFKA_BROKERS {_NEEDS_LIBRARY}")
     opened = open_services(settings, create=True)
     if welcome := _welcome(settings, opened):
         click.echo(welcome)
@@ -106,18 +113,20 @@ def _serve(host: str | None, port: int | None) -> None:
         click.echo(
             "midca: WARNING: a password is good for any number of certificates (MIDCA_REENROL=always).", err=True
         )
+    if configuration:
+        _warn_of_rearming(settings)
     # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="midca-metrics-")
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
-    serve(opened.services, settings)
+    serve(opened.services, settings, EventProcess(configuration, opened.services) if configuration else None)
 
 
 def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as the command line hands it over
     try:
         from app.frontends.device_events.consumer import consume  # noqa: PLC0415 -- its library is an optional extra
     except ImportError as error:
-        raise ConfigurationError("midca events needs confluent-kafka: pip install 'midca[kafka]'.") from error
+        raise ConfigurationError(f"midca events {_NEEDS_LIBRARY}") from error
 
     settings, configuration = Settings.from_environment(), device_events()
     logs.configure(settings.log_format)
@@ -128,10 +137,14 @@ def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as th
         _wait_for_authority(settings, stop)
     if stop.is_set():
         return {}, False
-    if settings.rearm_on_update:
-        click.echo("midca: WARNING: every update of a device arms its default password (MIDCA_REARM=always).", err=True)
+    _warn_of_rearming(settings)
     counters, complete = consume(configuration, open_services(settings).services, stop, once=once)
     return counters.as_fields(time.time()), complete
+
+
+def _warn_of_rearming(settings: Settings) -> None:
+    if settings.rearm_on_update:
+        click.echo("midca: WARNING: every update of a device arms its default password (MIDCA_REARM=always).", err=True)
 
 
 def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from app.errors import Conflict, HasGoodCertificate, InvalidInput, SubjectInUse, UnknownEndEntity
+from app.operations.enrolment_password import random_password
 from app.operations.tenancy import check_registration
 from app.pki import distinguished_name
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
-from app.pki.end_entity_rules import Candidate
+from app.pki.end_entity_rules import DOJOT_PASSWORD, Candidate
 from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action
 
@@ -68,6 +69,7 @@ class EndEntities:
     enrolment: Enrolment
     now: Callable[[], datetime]
     default_password: str | None = dataclasses.field(repr=False)
+    random_password: bool
 
     def find(self, username: str) -> EndEntity:
         """Return the end entity, or raise :class:`UnknownEndEntity`."""
@@ -124,6 +126,7 @@ class EndEntities:
             status=EndEntityStatus.NEW,
             password_verifier=self._verifier(entity.username, password),
             claimed_by=None,
+            public_password=password == DOJOT_PASSWORD,
             modified_at=now,
             armed_at=now,
         )
@@ -196,6 +199,7 @@ class EndEntities:
             token_type=candidate.token_type,
             send_notification=registration.send_notification,
             password_verifier=self._verifier(candidate.username, candidate.password),
+            public_password=candidate.password == DOJOT_PASSWORD,
             created_at=now,
             modified_at=now,
             armed_at=now,
@@ -204,6 +208,25 @@ class EndEntities:
     def default_password_of(self, entity: EndEntity) -> str | None:
         """Return the password it is armed with where none is given, or None where its profile has none apply."""
         return self._default_password(self.profiles.end_entity_profile(entity.end_entity_profile))
+
+    def random_password_for(self, registration: Registration) -> str | None:
+        """Return a new password for who registers without one where such are random; None: it needs or gets none.
+
+        Whoever asks has to hand it over: nobody can read it later.
+        """
+        if registration.password is not None or not self.random_password:
+            return None
+        applies = self.profiles.end_entity_profile(registration.end_entity_profile).password.default
+        return random_password() if applies else None
+
+    def with_public_password(self) -> int:
+        """Return how many have not enrolled yet and may do so now with dojot's password, which everyone knows."""
+        now = self.now()
+        windows = {name: profile.enrolment_window.length for name, profile in self.profiles.end_entity_profiles.items()}
+        return sum(
+            self.store.with_public_password(name, armed_after=now - window if window else None)
+            for name, window in windows.items()
+        )
 
     def _default_password(self, profile: EndEntityProfile) -> str | None:
         return self.default_password if profile.password.default else None

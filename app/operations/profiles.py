@@ -55,6 +55,11 @@ class Profiles(Mapping[str, "CertificateProfile"]):
             raise UnknownProfile(f"Error Certificate profile {name[:_SHOWN]} does not exist.")
         return profile
 
+    @property
+    def end_entity_profiles(self) -> Mapping[str, EndEntityProfile]:
+        """The end entity profiles of this moment, by name."""
+        return self._end_entity_profiles
+
     def end_entity_profile(self, name: str) -> EndEntityProfile:
         """Return the end entity profile, or raise :class:`UnknownProfile` with EJBCA's words."""
         profile = self._end_entity_profiles.get(name)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.operations.checkpoints import Checkpoints
     from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
+    from app.operations.event_readers import EventReaders
     from app.operations.issuance import Issuance
     from app.operations.ocsp import Ocsp
     from app.operations.profile_explanation import Explanations
@@ -39,6 +40,7 @@ class Services:
     profiles: Profiles
     explanations: Explanations
     devices: Devices
+    event_readers: EventReaders
     issuance: Issuance
     tokens: AccessTokens
     callers: Callers

@@ -56,7 +56,7 @@ class EndEntity:
     ``subject_dn`` is in EJBCA's order. ``password_verifier`` is what the password is checked against, never the
     password; None means that nobody can enrol. ``claimed_by`` is the serial of the certificate that an enrolment is
     signing just now: the one-time password is then spent, whatever the status says. ``armed_at`` is when the password
-    was set.
+    was set, ``public_password`` whether it is dojot's, which everyone knows.
     """
 
     username: str
@@ -72,6 +72,7 @@ class EndEntity:
     send_notification: bool = False
     password_verifier: str | None = field(default=None, repr=False)
     claimed_by: str | None = None
+    public_password: bool = False
 
     @property
     def may_enrol(self) -> bool:

@@ -23,6 +23,8 @@ TABLES: Final = {
     "revocation_lists": ("tbs_sha256",),
     "revocation_revisions": ("ca_name",),
     "device_events": ("username", "change"),
+    "event_readers": ("reader",),
+    "event_counts": ("kind", "label"),
 }
 """Every table but that of the migrations, with its primary key; a test compares it with the schema."""
 _PAGE: Final = 2000

@@ -40,6 +40,17 @@ class EndEntityStore:
         rows = self._database.rows("SELECT status, count(*) AS number FROM end_entities GROUP BY status")
         return {row["status"]: row["number"] for row in rows}
 
+    def with_public_password(self, end_entity_profile: str, *, armed_after: datetime | None) -> int:
+        """Return how many of an end entity profile may enrol with dojot's password, armed after the given time."""
+        row = self._database.row(
+            # The words of the index, so that it alone is read; the statuses are those that may enrol.
+            "SELECT count(*) AS number FROM end_entities WHERE public_password = 1 AND claimed_by IS NULL "
+            "AND status IN (10, 11, 30, 70) AND end_entity_profile = :profile AND armed_at > :after",
+            profile=end_entity_profile,
+            after=to_text(armed_after) if armed_after else "",
+        )
+        return int(row["number"]) if row else 0
+
     def holder_of_subject(self, ca_name: str, subject_dn: str, *, other_than: str) -> str | None:
         """Return the name of another end entity of that CA with the same subject, or None."""
         row = self._database.row(
@@ -133,6 +144,7 @@ def _entity(row: Row) -> EndEntity:
         send_notification=bool(row["send_notification"]),
         password_verifier=row["password_verifier"],
         claimed_by=row["claimed_by"],
+        public_password=bool(row["public_password"]),
         created_at=from_text(row["created_at"]),
         modified_at=from_text(row["modified_at"]),
         armed_at=from_text(row["armed_at"]),
@@ -145,6 +157,7 @@ def _row(entity: EndEntity) -> Row:
         "status": int(entity.status),
         "token_type": int(entity.token_type),
         "send_notification": int(entity.send_notification),
+        "public_password": int(entity.public_password),
         "created_at": to_text(entity.created_at),
         "modified_at": to_text(entity.modified_at),
         "armed_at": to_text(entity.armed_at),

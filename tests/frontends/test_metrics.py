@@ -1,16 +1,23 @@
 """``/metrics`` as Prometheus reads it."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.files.end_entity_profile_files import END_ENTITIES
 from app.pki.revocation import RevocationReason
+from app.settings import shipped
 from app.store.certificate_counts import counts
+from app.store.event_readers import EventReader
 from app.web import create_app
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR, require_tool, run
+from tests.operations.test_end_entity_profiles import own_profiles
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "monitoring.md"
 
@@ -90,6 +97,43 @@ def test_nonsense_makes_no_new_label(client, scrape):
     assert not any("nobody" in label or "nowhere" in label for labels in after for label in labels)
 
 
+def test_who_may_enrol_with_the_public_password_is_counted_until_it_is_spent_or_its_time_is_over(installation, scrape):
+    shipped_one = yaml.safe_load((shipped("profiles") / END_ENTITIES / "EMPTY_CFREE.yaml").read_text())
+    own_profiles(installation, EMPTY_CFREE=shipped_one | {"enrolment_window": "7d"}, EMPTY=shipped_one)
+    for name in ("aaaaa", "bbbbb", "ccccc"):
+        installation.add(name)
+    installation.add("ddddd", end_entity_profile="EMPTY")
+    installation.add("eeeee", password="its own password")
+    assert scrape()["midca_end_entities_public_password",] == 4
+
+    installation.sign("aaaaa", "dojot", one_line(csr()))
+    installation.services.end_entities.rearm("bbbbb", "its own password", ACTOR)
+    assert scrape()["midca_end_entities_public_password",] == 2
+
+    installation.clock.advance(days=7)
+    assert scrape()["midca_end_entities_public_password",] == 1
+
+
+def test_what_readers_of_device_events_told_is_shown(installation, scrape):
+    now = installation.clock()
+    told = EventReader("a", now, now - timedelta(minutes=1), "", 3, 2, now - timedelta(hours=1), 5, 0, 1)
+    older = replace(told, reader="b", lag=4, caught_up_at=now, synced_at=now - timedelta(hours=2), not_in_dojot=6)
+    assert scrape()["midca_device_event_readers",] == 0
+    installation.services.event_readers.report(told, {("event", "added"): 7, ("skipped", "not JSON"): 2})
+    installation.services.event_readers.report(older, {("sync", "listed"): 9})
+
+    values = scrape()
+    assert values["midca_device_event_readers",] == 2
+    assert values["midca_device_events_total", "added"] == 7
+    assert values["midca_device_events_skipped_total", "not JSON"] == 2
+    assert values["midca_device_sync_devices_total", "listed"] == 9
+    assert values["midca_device_events_lag",] == 7
+    assert values["midca_device_events_caught_up_time_seconds",] == told.caught_up_at.timestamp()
+    assert values["midca_device_sync_time_seconds",] == told.synced_at.timestamp()
+    assert values["midca_device_sync_differences", "not_in_dojot"] == 5
+    assert values["midca_ready", "events"] == 1
+
+
 def test_a_list_that_has_run_out_is_seen(installation, scrape):
     good = scrape()
     end = good["midca_crl_expire_time_seconds", "IOTmidCA", "complete", "all"]
@@ -124,15 +168,16 @@ def test_without_a_database_the_rest_is_answered(installation, make_installation
 
 
 def test_counting_reads_no_rows(installation):
-    connection = installation.services.database._connection().conn
+    connection = installation.services.database._reader()._database.conn
     asked = []
     connection.set_trace_callback(asked.append)
     counts(installation.services.database)
     installation.services.end_entities.store.counts()
+    installation.services.end_entities.store.with_public_password("EMPTY_CFREE", armed_after=None)
     connection.set_trace_callback(None)
 
     plans = [connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in asked]
-    assert [len(plan) for plan in plans] == [1, 1]
+    assert [len(plan) for plan in plans] == [1, 1, 1]
     assert all("COVERING INDEX" in plan[0][3] for plan in plans), plans
 
 

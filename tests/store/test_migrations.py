@@ -86,3 +86,17 @@ def test_tokens_of_the_time_when_there_were_admins_alone_are_admins(database_of)
     token = AccessTokenStore(database).find_hash(Credential.TOKEN, "hash")
     assert (token.role, token.tenant) == ("admin", None)
     assert AccessTokenStore(database).find_hash(Credential.CERTIFICATE, "hash") is None
+
+
+def test_passwords_from_before_that_may_be_dojots_are_counted_as_such(database_of):
+    database, now = database_of(8), to_text(Clock()())
+    row = dict.fromkeys(("subject_dn", "ca_name"), "") | dict.fromkeys(("created_at", "modified_at", "armed_at"), now)
+    row |= {"status": 10, "token_type": 1, "send_notification": 0, "certificate_profile": "", "end_entity_profile": "P"}
+    with database.transaction():
+        for name, verifier in (("unstretched", "ca1$h$a$b"), ("stretched", "ca1$s$a$b"), ("none", None)):
+            database.insert("end_entities", row | {"username": name, "password_verifier": verifier})
+
+    migrate(database, shipped("migrations"))
+
+    assert EndEntityStore(database).find("unstretched").public_password
+    assert EndEntityStore(database).with_public_password("P", armed_after=None) == 1

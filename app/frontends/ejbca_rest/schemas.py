@@ -33,6 +33,12 @@ class Done(Refused):
     """The answer of an act: ``{"message": "ok", "status": 200}``."""
 
 
+class Registered(Done):
+    password = fields.Str(
+        metadata={"description": "Only where it was left out and MIDCA_DEFAULT_PASSWORD is `random`: told this once."}
+    )
+
+
 class Version(Answer):
     version = _text("A text that is not empty.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from app.errors import InvalidInput, UnknownEndEntity
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.frontends.ejbca_rest.certificate import reason_of_query
-from app.frontends.ejbca_rest.schemas import Done, UserRevocationQuery, Users
+from app.frontends.ejbca_rest.schemas import Done, Registered, UserRevocationQuery, Users
 from app.http_access import principal
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
@@ -41,8 +42,8 @@ class UserSchema(Schema):
     password = fields.Str(
         allow_none=True,
         metadata={
-            "description": "One-time. Left out: MIDCA_DEFAULT_PASSWORD, if the end entity profile has it apply; empty "
-            "or null is refused."
+            "description": "One-time. Left out: as MIDCA_DEFAULT_PASSWORD says, if the end entity profile has a "
+            "default apply; empty or null is refused."
         },
     )
     subjectDN = fields.Str(  # noqa: N815 -- EJBCA's name, as all below
@@ -72,7 +73,7 @@ _schema = UserSchema()
 
 @blueprint.post("/user")
 @described(
-    {200: Done},
+    {200: Registered},
     body=UserSchema,
     refusals={
         400: "A field is missing or has a value that cannot be.",
@@ -93,8 +94,11 @@ def put_user() -> Response:
         key, texts = next(iter(error.messages_dict.items()))
         raise HttpRefusal(f"field {key}: {texts[0]}") from error
     note(entity=body["username"][:200])
-    services().end_entities.put(_registration(body), actor(), over_good=principal().may_replace_good)
-    return envelope()
+    entities, registration = services().end_entities, _registration(body)
+    made = entities.random_password_for(registration)
+    registration = replace(registration, password=registration.password if made is None else made)
+    entities.put(registration, actor(), over_good=principal().may_replace_good)
+    return envelope() if made is None else _telling(made)
 
 
 @blueprint.get("/user/<username>")
@@ -120,6 +124,12 @@ def revoke_user(username: str) -> Response:
     note(entity=username[:200])
     services().end_entities.revoke(username, reason_of_query(), actor(), delete=request.args.get("delete") in _TRUE)
     return envelope()
+
+
+def _telling(password: str) -> Response:
+    response = jsonify(message="ok", status=int(HTTPStatus.OK), password=password)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _registration(body: dict[str, Any]) -> Registration:

@@ -17,6 +17,7 @@ from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
+from app.files.places import UNFINISHED_RESTORE
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import exclusive, make_directory, write_once
 from app.files.responder_files import ResponderFiles
@@ -44,18 +45,20 @@ from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
+from app.pki.checkpoint import NoteVerifier
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificate_holders import CertificateHolders
 from app.store.certificates import CertificateStore
 from app.store.checkpoints import CheckpointStore
-from app.store.database import Database, check_readable
+from app.store.database import Database
 from app.store.device_events import DeviceEventStore
 from app.store.end_entities import EndEntityStore
+from app.store.restores import RestoreStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
-from app.store.schema import migrate
+from app.store.schema import opened
 
 _log = logging.getLogger("midca")
 Key = CertificateIssuerPrivateKeyTypes
@@ -95,7 +98,7 @@ def open_services(
     """
     if create:
         make_directory(settings.data)
-    elif not settings.database.exists():
+    elif not settings.database.exists() and not (settings.data / UNFINISHED_RESTORE).exists():
         raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
     with exclusive(settings.data / ".setup.lock"):
         return _open(settings, create=create, now=now, new_serial=new_serial, signing_key=signing_key)
@@ -227,6 +230,8 @@ def _open(
 
 
 def _database(settings: Settings, *, create: bool) -> Database:
+    if (settings.data / UNFINISHED_RESTORE).exists():
+        raise ConfigurationError(f"A restore into {settings.data} was not finished: run midca restore again.")
     if not settings.database.exists():
         if not create:
             raise ConfigurationError(f"The database {settings.database} is missing.")
@@ -235,26 +240,23 @@ def _database(settings: Settings, *, create: bool) -> Database:
                 f"The database {settings.database} is missing, but its CAs are there. A new one would know nothing of "
                 "the certificates they issued; put the database back from your backup."
             )
-    database = Database.create(settings.database)
-    try:
-        check_readable(database)
-        migrate(database, settings.migrations)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    return opened(settings.database, settings.migrations)
 
 
 def _checkpoints(
     settings: Settings, database: Database, audit: AuditLog, passphrase: bytes, now: Callable[[], datetime]
 ) -> Checkpoints:
-    store = CheckpointStore(database)
+    store, restores = CheckpointStore(database), RestoreStore(database)
+    newest, restored = store.newest(), restores.all()
+    has_signed = newest is not None and not (restored and newest.size < restored[-1].entry)
+    retired = [NoteVerifier.from_text(restore.verifier) for restore in restored]
     return Checkpoints(
         database,
         audit,
         store,
+        restores,
         CheckpointFile(settings.audit_checkpoints),
-        checkpoint_signer(settings.audit_key, passphrase, create=store.newest() is None),
+        checkpoint_signer(settings.audit_key, passphrase, create=not has_signed, retired=retired),
         now,
         settings.audit_checkpoint_interval,
         settings.data / ".audit.lock",

@@ -17,13 +17,16 @@ from typing import Any
 import click
 
 from app import logs
-from app.bootstrap import Opened, open_services
+from app.bootstrap import Opened, open_services, utc_now
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import load_end_entity_profiles
+from app.files.places import Places
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
+from app.operations.backup import Backup
+from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
@@ -31,7 +34,9 @@ from app.settings import Settings, device_events
 
 def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
-    program = Program(_open, _profiles, _end_entity_profiles, _reload, _init, _serve, _events, version("midca"))
+    program = Program(
+        _open, _profiles, _end_entity_profiles, _reload, _init, _serve, _events, version("midca"), _backup, _restoring
+    )
     try:
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
@@ -108,6 +113,37 @@ def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as th
         click.echo("midca: WARNING: every update of a device arms its default password (MIDCA_REARM=always).", err=True)
     counters, complete = consume(configuration, open_services(settings).services, stop, once=once)
     return counters.as_fields(time.time()), complete
+
+
+def _backup() -> Backup:
+    settings = Settings.from_environment()
+    opened = open_services(settings).services
+    return Backup(
+        _places(settings),
+        opened.database,
+        opened.checkpoints.log,
+        opened.checkpoints.restores,
+        str(opened.checkpoints.signer.verifier),
+        version("midca"),
+        utc_now,
+    )
+
+
+def _restoring() -> Restoring:
+    return Restoring(_places(Settings.from_environment()), utc_now)
+
+
+def _places(settings: Settings) -> Places:
+    return Places(
+        data=settings.data,
+        database=settings.database,
+        authorities=settings.authority_files,
+        secrets=settings.audit_key.parent,
+        checkpoints=settings.audit_checkpoints,
+        profiles=settings.profiles,
+        end_entity_profiles=settings.end_entity_profiles,
+        migrations=settings.migrations,
+    )
 
 
 def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:

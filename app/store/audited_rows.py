@@ -109,3 +109,7 @@ class AuditedRows:
         """Yield the name of every access token, and whether it was revoked."""
         for row in self._database.rows("SELECT name, revoked_at FROM access_tokens"):
             yield row["name"], row["revoked_at"] is not None
+
+    def restores(self) -> Iterator[tuple[int, str]]:
+        """Yield the entry of every restore, and the public key of the checkpoints of before."""
+        yield from self._database.tuples("SELECT entry, verifier FROM restores")

@@ -122,8 +122,8 @@ class CertificateStore:
         """Return what was recorded to be signed and is not known to be."""
         return self._list("state = :state", state=CertificateState.PENDING)
 
-    def mark_issued(self, ca_name: str, serial: str, certificate: bytes) -> bool:
-        """Turn pending into issued with the signed DER; False when it is pending no more."""
+    def mark_issued(self, ca_name: str, serial: str, certificate: bytes | None) -> bool:
+        """Turn pending into issued with the signed DER, None where that is lost; False when it is pending no more."""
         return self._leave_pending(ca_name, serial, CertificateState.ISSUED, certificate)
 
     def mark_orphan(self, ca_name: str, serial: str, now: datetime) -> bool:

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import sqlite_utils
@@ -110,6 +110,27 @@ class Database:
         """Raise :class:`StoreUnavailable` unless a write transaction can be opened now."""
         with self.transaction():
             self.rows("SELECT 1")
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the database as it is at one moment into a new file, readable by its owner alone; synchronising is left.
+
+        Beside a rollback journal nobody writes while the copy is made, at several hundred megabytes a second.
+        """
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        connection = self._connection().conn
+        try:
+            with self._queue(fcntl.LOCK_SH), closing(sqlite3.connect(path, isolation_level=None)) as copy:
+                copy.execute("PRAGMA journal_mode = OFF")
+                copy.execute("PRAGMA synchronous = OFF")
+                connection.execute("BEGIN")
+                try:
+                    # The copying waits for a lock without end, this for no longer than any reader.
+                    connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+                    connection.backup(copy)
+                finally:
+                    connection.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            raise StoreUnavailable(f"The database cannot be copied to {path}: {error}.") from error
 
     def script(self, statements: list[str]) -> None:
         """Run schema statements inside the open transaction."""

@@ -93,9 +93,14 @@ class RevocationListStore:
         )
         return ListDates(**_read(row)) if row else None
 
-    def highest_number(self, ca_name: str) -> int:
-        """Return the highest number ever taken, or 0."""
-        row = self._database.row("SELECT max(number) AS number FROM revocation_lists WHERE ca_name = :ca", ca=ca_name)
+    def highest_number(self, ca_name: str | None = None) -> int:
+        """Return the highest number a CA ever took, or any, or 0; after a restore one that no lost list can have."""
+        row = self._database.row(
+            "SELECT max(number) AS number FROM (SELECT number FROM revocation_lists "
+            "WHERE ca_name = coalesce(:ca, ca_name) "
+            "UNION ALL SELECT list_number FROM restores)",
+            ca=ca_name,
+        )
         return (row["number"] or 0) if row else 0
 
     def revision(self, ca_name: str) -> int:
@@ -144,6 +149,16 @@ class RevocationListStore:
             octets=len(crl),
             tbs=tbs_sha256,
         )
+
+    def mark_lost(self, tbs_sha256: str) -> None:
+        """Record of a list that it was issued, and that nobody here has it any more."""
+        self._database.execute(
+            "UPDATE revocation_lists SET state = :issued WHERE tbs_sha256 = :tbs", issued=_ISSUED, tbs=tbs_sha256
+        )
+
+    def mark_all_due(self) -> None:
+        """Have every list issued anew; those that are there are handed out meanwhile."""
+        self._database.execute("UPDATE revocation_lists SET about = '' WHERE crl IS NOT NULL")
 
     def _newest(self, name: ListName, columns: str) -> Row | None:
         return self._database.row(

@@ -6,11 +6,25 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError
+from app.store.database import Database, check_readable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.store.database import Database
+
+def opened(path: Path, migrations: Path) -> Database:
+    """Return the database in ``path``, a new one where there is none, brought up to date.
+
+    Raises :class:`ConfigurationError` when it is no database, or a newer program's.
+    """
+    database = Database.create(path)
+    try:
+        check_readable(database)
+        migrate(database, migrations)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def migrate(database: Database, directory: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from app.frontends.admin_cli.audit import audit
+from app.frontends.admin_cli.backup import backup, restore
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
@@ -70,5 +71,5 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit):
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, backup, restore):
     cli.add_command(_subject)

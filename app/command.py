@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
 from app.operations.backup import Backup
+from app.operations.doctor import Doctor, Patient
 from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
@@ -35,7 +37,17 @@ from app.settings import Settings, device_events
 def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
     program = Program(
-        _open, _profiles, _end_entity_profiles, _reload, _init, _serve, _events, version("midca"), _backup, _restoring
+        _open,
+        _profiles,
+        _end_entity_profiles,
+        _reload,
+        _init,
+        _serve,
+        _events,
+        version("midca"),
+        _backup,
+        _restoring,
+        _doctor,
     )
     try:
         cli(obj=program, prog_name="midca")
@@ -76,17 +88,8 @@ def _serve(host: str | None, port: int | None) -> None:
     opened = open_services(settings, create=True)
     if welcome := _welcome(settings, opened):
         click.echo(welcome)
-    if settings.trusted_networks:
-        networks = ", ".join(str(network) for network in settings.trusted_networks)
-        click.echo(
-            f"midca: WARNING: every host in {networks} may manage end entities without a token "
-            "(MIDCA_TRUSTED_NETWORKS).",
-            err=True,
-        )
-    if settings.reenrol:
-        click.echo(
-            "midca: WARNING: a password is good for any number of certificates (MIDCA_REENROL=always).", err=True
-        )
+    for sentence in _weakened(settings):
+        click.echo(f"midca: WARNING: {sentence}", err=True)
     # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="midca-metrics-")
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
@@ -131,6 +134,34 @@ def _backup() -> Backup:
 
 def _restoring() -> Restoring:
     return Restoring(_places(Settings.from_environment()), utc_now)
+
+
+def _doctor() -> Doctor:
+    settings = Settings.from_environment()
+    weakened = (*_weakened(settings), *_weak_by_default(settings))
+    return Doctor(Patient(_places(settings), _open, weakened, version("midca"), utc_now))
+
+
+def _weakened(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each setting that somebody chose and that weakens."""
+    if settings.trusted_networks:
+        networks = ", ".join(str(network) for network in settings.trusted_networks)
+        yield f"every host in {networks} may manage end entities without a token (MIDCA_TRUSTED_NETWORKS)."
+    if settings.reenrol:
+        yield "a password is good for any number of certificates (MIDCA_REENROL=always)."
+    if settings.rearm_on_update:
+        yield "every update of a device arms its default password (MIDCA_REARM=always)."
+    for secret in (settings.key_passphrase, settings.pepper):
+        if secret.value is not None:
+            yield f"a secret is in the environment, which others may read ({secret.name})."
+
+
+def _weak_by_default(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for what is weak as long as nobody chooses otherwise."""
+    if settings.default_password is not None:
+        yield "who is registered without a password gets the public one (MIDCA_DEFAULT_PASSWORD=dojot)."
+    if settings.key_passphrase.default.exists():
+        yield f"the passphrase of the CA keys lies beside them ({settings.key_passphrase.default})."
 
 
 def _places(settings: Settings) -> Places:

@@ -136,6 +136,7 @@ class Restoring:
         return self.places.data / PROFILES
 
     def _put(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        make_directory(self.places.authorities)  # or it would be made on the way to what is in it, for all to enter
         make_directory(path.parent)
         write_over(path, content, mode=mode)
 

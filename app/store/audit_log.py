@@ -101,6 +101,11 @@ class AuditLog:
         last = self._last()
         return from_text(last["at"]) if last else None
 
+    def time_of(self, seq: int) -> datetime | None:
+        """Return when an entry was written, None when there is no such entry."""
+        row = self.find(seq)
+        return from_text(row["at"]) if row else None
+
     def entries(self) -> list[dict[str, Any]]:
         """Return all entries in order."""
         return [json.loads(entry) for page in self.pages() for _, _, entry, _ in page]

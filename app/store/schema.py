@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.errors import ConfigurationError
 from app.store.database import Database, check_readable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def opened(path: Path, migrations: Path) -> Database:
@@ -36,17 +34,36 @@ def migrate(database: Database, directory: Path) -> list[str]:
     files = {path.stem: path for path in sorted(directory.glob("*.sql"))}
     with database.transaction():
         database.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)")
-        applied = {row["name"] for row in database.rows("SELECT name FROM schema_migrations")}
-        if unknown := sorted(applied - files.keys()):
+        known = set(applied(database))
+        if unknown := sorted(known - files.keys()):
             raise ConfigurationError(
                 f"The database {database.path} was written by a newer midca (it has {', '.join(unknown)}); "
                 "use that version or a newer one."
             )
-        missing = [name for name in files if name not in applied]
+        missing = [name for name in files if name not in known]
         for name in missing:
             database.script(_statements(files[name].read_text(encoding="utf-8")))
             database.insert("schema_migrations", {"name": name})
     return missing
+
+
+def applied(database: Database) -> list[str]:
+    """Return the names of the migrations that the database went through."""
+    return [row["name"] for row in database.rows("SELECT name FROM schema_migrations ORDER BY name")]
+
+
+def differences(database: Database, directory: Path) -> list[str]:
+    """Return the tables and indexes that are not as the migrations make them in an empty database."""
+    with TemporaryDirectory() as empty:
+        fresh = opened(Path(empty) / "fresh.sqlite", directory)
+        expected = _definitions(fresh)
+        fresh.close()
+    return sorted(name for name, _ in expected ^ _definitions(database))
+
+
+def _definitions(database: Database) -> set[tuple[str, str]]:
+    rows = database.rows("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    return {(row["name"], row["sql"]) for row in rows}
 
 
 def _statements(script: str) -> list[str]:

@@ -17,6 +17,7 @@ from tabulate import tabulate
 from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
 from app.operations.backup import Backup
+from app.operations.doctor import Doctor
 from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_profile import CertificateProfile
@@ -43,6 +44,7 @@ class Program:
     version: str
     backup: Callable[[], Backup]
     restoring: Callable[[], Restoring]
+    doctor: Callable[[], Doctor]
 
 
 class Failed(click.ClickException):

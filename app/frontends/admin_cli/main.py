@@ -10,6 +10,7 @@ from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
 from app.frontends.admin_cli.crl import crl
+from app.frontends.admin_cli.doctor import doctor
 from app.frontends.admin_cli.entity import entity
 from app.frontends.admin_cli.entity_profile import entity_profile
 from app.frontends.admin_cli.ocsp import ocsp
@@ -71,5 +72,5 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, backup, restore):
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, backup, restore, doctor):
     cli.add_command(_subject)

@@ -194,6 +194,7 @@ class Restoring:
         }
         entry = AuditLog(database).append(now, actor.entry(Action.BACKUP_RESTORED, backup.path.name, details))
         RestoreStore(database).add(Restore(entry, now, manifest.verifier, list_number))
+        RestoreStore(database).add_backup(entry, manifest.made_at)  # it is there, and of that time
         lists.mark_all_due()
 
     def _lost(self, backup: BackupReader, replayed: int) -> int:

@@ -128,10 +128,11 @@ class CertificateStore:
         return found[-1] if found else None
 
     def count_without_bytes(self, now: datetime) -> int:
-        """Return how many are in force, and known by their record alone."""
+        """Return how many of end entities are in force, and known by their record alone."""
         row = self._database.row(
             "SELECT count(*) AS number FROM certificates WHERE state = :issued AND certificate IS NULL "
-            "AND revocation_reason = :good AND not_after > :now",
+            "AND certificate_type = :end_entity AND revocation_reason = :good AND not_after > :now",
+            end_entity=CertificateType.END_ENTITY,
             issued=CertificateState.ISSUED,
             good=RevocationReason.NOTREVOKED,
             now=to_text(now),

@@ -18,10 +18,7 @@ def doctor(*, as_json: bool) -> None:
     """
     found = list(program().doctor().run())
     if as_json:
-        rows = [
-            {"check": check, "level": str(one.level), "says": one.says, "advice": one.advice} for check, one in found
-        ]
-        print_rows(rows, as_json=True)
+        print_rows([{"check": check, **vars(one)} for check, one in found], as_json=True)
     else:
         for check, one in found:
             click.echo(_line(check, one))

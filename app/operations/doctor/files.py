@@ -35,16 +35,13 @@ def data_directory(patient: Patient) -> Iterator[Finding]:
 def secret_files(patient: Patient) -> Iterator[Finding]:
     """Can anybody else read or replace keys, secrets, the database?"""
     places = patient.places
-    looked_at = 0
-    for directory in (places.authorities / "keys", places.authorities / "ocsp", places.secrets):
-        for path in [directory, *directory.glob("*")] if directory.is_dir() else []:
-            looked_at += 1
-            yield from _private(path)
-    for path in (places.database, places.data / "admin.token"):
-        if path.exists():
-            looked_at += 1
-            yield from _private(path)
-    yield ok(f"{looked_at} files and directories with secrets were looked at.")
+    directories = (places.authorities / "keys", places.authorities / "ocsp", places.secrets)
+    paths = [path for directory in directories for path in (directory, *directory.glob("*"))]
+    paths = [path for path in (*paths, places.database, places.data / "admin.token") if path.exists()]
+    found = [finding for path in paths for finding in _private(path)]
+    yield from found
+    if not found:
+        yield ok(f"{len(paths)} files and directories are closed to others.")
 
 
 def _private(path: Path) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ def schema(patient: Patient) -> Iterator[Finding]:
     for name in found:
         yield problem(
             f"{name} in the database is not as the migrations make it.",
-            "Somebody changed it by hand, or it is of an unreleased midca; have it mended from a fresh database's schema.",
+            "Somebody changed it by hand, or it is of a midca that was never released: ask its maintainers.",
         )
     if not found:
         yield ok(f"midca {patient.version}, schema {applied(opened)[-1]}, SQLite {sqlite3.sqlite_version}.")
@@ -69,7 +69,7 @@ def default_passwords(patient: Patient) -> Iterator[Finding]:
     if waiting:
         since = min(entity.armed_at for entity in waiting)
         yield warning(
-            f"{len(waiting)} end entities wait with the public default password, the first since {since:%Y-%m-%d %H:%M}.",
+            f"{len(waiting)} end entities wait with the public default password, some since {since:%Y-%m-%d %H:%M}.",
             "Who reaches /sign first gets their certificates: re-arm them with passwords of their own, or delete them.",
         )
     else:
@@ -147,7 +147,7 @@ def restores(patient: Patient) -> Iterator[Finding]:
 
 def _of_readiness(patient: Patient, check: str, advice: str) -> Finding:
     said = patient.readiness[check]
-    return ok(f"The {check} passes the check of /ready.") if said == "ok" else problem(said, advice)
+    return ok(f"The check of /ready finds nothing wrong with: {check}.") if said == "ok" else problem(said, advice)
 
 
 def _enrollable(patient: Patient) -> Iterator[EndEntity]:

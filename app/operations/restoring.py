@@ -25,6 +25,7 @@ from app.files.backup_file import (
     unpacked,
 )
 from app.files.checkpoint_files import CheckpointFile
+from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.protected import exclusive, make_directory, sync_directory, write_over
 from app.files.sealed import unseal
 from app.operations.replay import Replay
@@ -129,11 +130,15 @@ class Restoring:
         if CHECKPOINTS in backup.manifest.files and not self.places.checkpoints.exists():
             self._put(self.places.checkpoints, backup.read(CHECKPOINTS))
         profiles = {name.removeprefix(PROFILES): backup.read(name) for name in backup.names(PROFILES)}
-        if all(_is(self.places.profiles / name, content) for name, content in profiles.items()):
+        if all(_is(self._in_use(name), content) for name, content in profiles.items()):
             return None
         for name, content in profiles.items():
             self._put(self.places.data / PROFILES / name, content)
         return self.places.data / PROFILES
+
+    def _in_use(self, name: str) -> Path:
+        folder, _, rest = name.partition("/")
+        return self.places.end_entity_profiles / rest if folder == END_ENTITIES else self.places.profiles / name
 
     def _put(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
         make_directory(self.places.authorities)  # or it would be made on the way to what is in it, for all to enter
@@ -151,12 +156,14 @@ class Restoring:
                 raise InvalidInput(f"{backup.path}: the audit log is not as long as the manifest says.")
             with database.transaction():
                 replayed = self._replay(database, backup, export)
-                ended = (0, 0) if keep_credentials else self._end_credentials(database, actor)
-                self._mark(database, backup, actor, replayed, ended)
+                passwords = 0 if keep_credentials else EndEntityStore(database).disarm()
+                # Its entry is the first that did not come with the backup: there the log parts from the one before.
+                self._mark(database, backup, actor, {"replayed": replayed, "passwords_ended": passwords})
+                tokens = 0 if keep_credentials else self._end_tokens(database, actor)
         finally:
             database.close()
             self._tidy()
-        return replayed, ended
+        return replayed, (passwords, tokens)
 
     def _tidy(self) -> None:
         """Remove what lies beside a database that is in use."""
@@ -170,25 +177,22 @@ class Restoring:
         verifier = NoteVerifier.from_text(backup.manifest.verifier)
         return Replay(database, self.places.authorities).run(export, verifier)
 
-    def _end_credentials(self, database: Database, actor: Actor) -> tuple[int, int]:
+    def _end_tokens(self, database: Database, actor: Actor) -> int:
         tokens, audit, now = AccessTokenStore(database), AuditLog(database), self.now()
         good = [token for token in tokens.all() if token.revoked_at is None]
         for token in good:
             tokens.revoke(token.name, now)
             audit.append(now, actor.entry(Action.TOKEN_REVOKED, token.name))
-        return EndEntityStore(database).disarm(), len(good)
+        return len(good)
 
-    def _mark(
-        self, database: Database, backup: BackupReader, actor: Actor, replayed: int, ended: tuple[int, int]
-    ) -> None:
+    def _mark(self, database: Database, backup: BackupReader, actor: Actor, done: dict[str, int]) -> None:
         now, lists, manifest = self.now(), RevocationListStore(database), backup.manifest
         list_number = max(int(now.timestamp()), lists.highest_number()) + LIST_NUMBERS
         details = {
             "made_at": manifest.made_at.isoformat(),
             "database_sha256": manifest.files[DATABASE],
             "entries": manifest.entries,
-            "replayed": replayed,
-            "passwords_ended": ended[0],
+            **done,
             "verifier": manifest.verifier,
             "list_number": list_number,
         }

@@ -8,6 +8,7 @@ brings back what it tells of.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,8 +115,8 @@ class Restoring:
     def _copy_database(self, backup: BackupReader) -> None:
         """Put the database where it is known as unfinished, before anything else."""
         self._tidy()  # what a restore that was killed has left
-        write_over(self.places.unfinished_restore, b"")
-        with self.places.unfinished_restore.open("r+b") as target:
+        descriptor = os.open(self.places.unfinished_restore, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
             backup.copy(DATABASE, target)
 
     def _put_files(self, backup: BackupReader, secrets: dict[str, bytes]) -> Path | None:

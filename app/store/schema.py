@@ -58,7 +58,7 @@ def differences(database: Database, directory: Path) -> list[str]:
         fresh = opened(Path(empty) / "fresh.sqlite", directory)
         expected = _definitions(fresh)
         fresh.close()
-    return sorted(name for name, _ in expected ^ _definitions(database))
+    return sorted({name for name, _ in expected ^ _definitions(database)})
 
 
 def _definitions(database: Database) -> set[tuple[str, str]]:

@@ -1,9 +1,14 @@
 """An older database is brought up to date with what it holds."""
 
+import json
 import shutil
+import sqlite3
+import sys
+from pathlib import Path
 
 import pytest
 
+from app.errors import ConfigurationError
 from app.pki.distribution_points import ALL
 from app.pki.revocation import RevocationReason
 from app.settings import shipped
@@ -12,9 +17,12 @@ from app.store.database import Database
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import ListName, RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
-from app.store.schema import migrate
+from app.store.schema import differences, migrate
 from app.store.times import to_text
 from tests.builders import Clock
+from tests.conftest import run
+
+HERE = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -72,3 +80,91 @@ def test_end_entities_are_armed_since_they_were_last_changed(database_of):
     assert "0008_enrolment_window" in migrate(database, shipped("migrations"))
 
     assert to_text(EndEntityStore(database).find("f60c28").armed_at) == now
+
+
+MIGRATIONS = sorted(shipped("migrations").glob("*.sql"))
+VALUES = {
+    "entry": "{}",
+    "crl": "AAAA",
+    "state": "issued",
+    "revocation_reason": 1,
+    "revocation_revision": 1,
+    "octets": 3,
+}
+
+
+def fill(path) -> dict[str, dict]:
+    """Put a row into each table of a database; return them by table."""
+    connection = sqlite3.connect(path)
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = {}
+    for table in set(tables) - {"schema_migrations"}:
+        columns = [(name, kind) for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")]
+        rows[table] = {name: VALUES.get(name, 7 if kind == "INTEGER" else value_of(name)) for name, kind in columns}
+        names, marks = ", ".join(rows[table]), ", ".join("?" * len(rows[table]))
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(rows[table].values()))  # noqa: S608
+    connection.commit()
+    connection.close()
+    return rows
+
+
+def value_of(column: str) -> str:
+    dates = column.endswith(("_at", "_until", "_before", "_after", "_update")) or column == "at"
+    return to_text(Clock()()) if dates else f"some {column}"
+
+
+def rows_of(database: Database, table: str) -> list[dict]:
+    return database.rows(f"SELECT * FROM {table}")  # noqa: S608 -- a table of ours
+
+
+@pytest.mark.parametrize("landed", range(1, len(MIGRATIONS)), ids=[path.stem for path in MIGRATIONS[:-1]])
+def test_every_row_of_every_schema_that_landed_outlives_the_way_to_the_newest(database_of, landed):
+    """F24."""
+    database = database_of(landed)
+    before = fill(database.path)
+
+    migrate(database, shipped("migrations"))
+
+    assert differences(database, shipped("migrations")) == []
+    for table, row in before.items():
+        (after,) = rows_of(database, table)
+        assert row.items() <= after.items(), table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("landed", range(len(MIGRATIONS)), ids=["empty", *(path.stem for path in MIGRATIONS[:-1])])
+def test_migration_that_is_killed_at_any_step_goes_on_as_if_nothing_had_been(database_of, tmp_path, landed):
+    """F24."""
+    path = database_of(landed).path
+    fill(path)
+
+    done = run(sys.executable, "-m", "tests.kill_steps", "migrate", path, tmp_path / "work.sqlite", cwd=HERE)
+
+    assert done.returncode == 0, done.stderr
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(step["same"] for step in steps)
+    assert [step["killed"] for step in steps] == [True] * (len(steps) - 1) + [False]
+    assert len(steps) > len(MIGRATIONS) - landed
+
+
+def test_newer_schema_is_refused_with_a_sentence_and_left_alone(database_of):
+    """F24."""
+    database = database_of(len(MIGRATIONS))
+    with database.transaction():
+        database.insert("schema_migrations", {"name": "9999_of_the_future"})
+    before = database.path.read_bytes()
+
+    with pytest.raises(ConfigurationError, match=r"was written by a newer midca \(it has 9999_of_the_future\)"):
+        migrate(database, shipped("migrations"))
+    assert database.path.read_bytes() == before
+
+
+def test_schema_that_was_changed_by_hand_is_seen(database_of):
+    database = database_of(len(MIGRATIONS))
+    assert differences(database, shipped("migrations")) == []
+
+    with database.transaction():
+        database.execute("DROP INDEX certificates_by_subject")
+        database.execute("ALTER TABLE backups ADD COLUMN more TEXT")
+
+    assert differences(database, shipped("migrations")) == ["backups", "certificates_by_subject"]

@@ -132,7 +132,7 @@ def test_every_row_of_every_schema_that_landed_outlives_the_way_to_the_newest(da
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("landed", range(len(MIGRATIONS)), ids=["empty", *(path.stem for path in MIGRATIONS[:-1])])
+@pytest.mark.parametrize("landed", [0, 2, len(MIGRATIONS) - 1], ids=["empty", "one list a CA", "the one before"])
 def test_migration_that_is_killed_at_any_step_goes_on_as_if_nothing_had_been(database_of, tmp_path, landed):
     """F24."""
     path = database_of(landed).path

@@ -20,6 +20,7 @@ from app.pki.distribution_points import partition_of
 from app.pki.end_entity import checked_username
 from app.pki.key_identity import public_key_sha256_of
 from app.pki.revocation import RevocationReason
+from app.pki.revocation_list import reason_of_entry
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
 
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 
 UNKNOWN_HOLDER: Final = "/unknown"
 """No end entity's name holds a slash."""
+
+
+@dataclass(frozen=True)
+class TakenList:
+    """What came of a revocation list: its entries, and how many of them were revoked by it; ``unknown`` among these."""
+
+    ca_name: str
+    entries: int
+    revoked: int
+    unknown: int
 
 
 @dataclass(frozen=True)
@@ -73,15 +84,32 @@ class CertificateImport:
         if reason in {RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL, RevocationReason.CERTIFICATEHOLD}:
             raise InvalidInput(f"An unknown certificate cannot be {reason.name}, only revoked for good.")
         authority, serial = self.authorities.named(ca), canonical_serial(serial)
-        row = self._known_by_serial(authority, serial)
         with self.database.transaction():
             if self.certificates.find(authority.name, serial) is not None:
                 raise Conflict(f"The certificate {serial} of {authority.name} is on record: revoke it as any other.")
-            self.certificates.add(row)
-            self._audit(row, actor)
-            self.certificates.revoke(authority.name, serial, reason, self.now())
-            details = {"ca": authority.name, "serial": serial, "reason": reason.name}
-            self.audit.append(self.now(), actor.entry(Action.CERTIFICATE_REVOKED, row.username, details))
+            self._revoke(self._added_by_serial(authority, serial, actor), reason, self.now(), actor)
+
+    def take_list(self, revocation_list: x509.CertificateRevocationList, actor: Actor) -> TakenList:
+        """Revoke what one of our lists names and is not revoked here; what is not known here, by its serial.
+
+        Brokers hold the last list that was issued: after a restore it tells of revocations that the backup does not.
+        Raises :class:`InvalidInput` for a list that none of the CAs signed.
+        """
+        authority = next((ca for ca in self.authorities if _has_signed(ca, revocation_list)), None)
+        if authority is None:
+            raise InvalidInput("The list was not signed by a CA of this server.")
+        revoked = unknown = 0
+        with self.database.transaction():
+            for entry in revocation_list:
+                serial, reason = serial_hex(entry.serial_number), reason_of_entry(entry)
+                known = self.certificates.find(authority.name, serial)
+                if reason is RevocationReason.REMOVEFROMCRL or (known is not None and not _changes(known, reason)):
+                    continue
+                row = known or self._added_by_serial(authority, serial, actor)
+                self._revoke(row, reason, entry.revocation_date_utc, actor)
+                revoked += 1
+                unknown += known is None
+        return TakenList(authority.name, len(revocation_list), revoked, unknown)
 
     def _described(self, certificate: x509.Certificate) -> StoredCertificate:
         authority = self._issuer(certificate)
@@ -122,9 +150,14 @@ class CertificateImport:
         except InvalidInput:
             return UNKNOWN_HOLDER
 
-    def _known_by_serial(self, authority: CertificateAuthority, serial: str) -> StoredCertificate:
+    def _revoke(self, row: StoredCertificate, reason: RevocationReason, at: datetime, actor: Actor) -> None:
+        self.certificates.change_reason(row.ca_name, row.serial, row.revocation_reason, reason, at)
+        details = {"ca": row.ca_name, "serial": row.serial, "reason": reason.name}
+        self.audit.append(self.now(), actor.entry(Action.CERTIFICATE_REVOKED, row.username, details))
+
+    def _added_by_serial(self, authority: CertificateAuthority, serial: str, actor: Actor) -> StoredCertificate:
         now = self.now()
-        return StoredCertificate(
+        row = StoredCertificate(
             ca_name=authority.name,
             serial=serial,
             certificate_type=CertificateType.END_ENTITY,
@@ -140,6 +173,9 @@ class CertificateImport:
             state=CertificateState.ORPHAN,  # perhaps signed, and so revoked
             crl_partition=authority.points.partition(int(serial, 16)) if authority.points else None,
         )
+        self.certificates.add(row)
+        self._audit(row, actor)
+        return row
 
     def _audit(self, row: StoredCertificate, actor: Actor) -> None:
         details = {"ca": row.ca_name, "serial": row.serial, "tbs_sha256": row.tbs_sha256, "state": str(row.state)}
@@ -153,6 +189,20 @@ def _is_issuer(authority: CertificateAuthority, certificate: x509.Certificate) -
     except (InvalidSignature, ValueError, TypeError):
         return False
     return True
+
+
+def _has_signed(authority: CertificateAuthority, revocation_list: x509.CertificateRevocationList) -> bool:
+    key = authority.certificate.public_key()
+    try:
+        return revocation_list.issuer == authority.certificate.subject and revocation_list.is_signature_valid(key)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+
+
+def _changes(known: StoredCertificate, reason: RevocationReason) -> bool:
+    """Return whether a list tells something new of a certificate: that it is revoked, or no longer just on hold."""
+    may_change = {RevocationReason.NOTREVOKED, RevocationReason.CERTIFICATEHOLD} - {reason}
+    return known.revocation_reason in may_change
 
 
 def _completed(known: StoredCertificate, found: StoredCertificate) -> StoredCertificate:

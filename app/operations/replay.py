@@ -15,6 +15,7 @@ from app.errors import InvalidInput
 from app.files.authority_files import AuthorityFiles
 from app.files.checkpoint_files import CheckpointFile, exported_lines
 from app.operations.access_tokens import ADMIN
+from app.operations.recorded_signing import usual_subject
 from app.pki.distribution_points import ListKind, ListScope
 from app.pki.end_entity import EndEntityStatus
 from app.pki.merkle_tree import MerkleTree, leaf_hash
@@ -151,12 +152,12 @@ class Replay:
             serial=entry["serial"],
             certificate_type=CertificateType(entry.get("type", _old_type(entry))),
             username=entry["object"],
-            subject_dn=entry.get("subject", ""),
+            subject_dn=entry.get("subject", usual_subject(entry["object"])),
             tbs_sha256=entry["tbs_sha256"],
             public_key_sha256=entry.get("public_key_sha256", ""),
             certificate_profile=entry.get("profile", ""),
             profile_sha256=entry.get("profile_sha256", ""),
-            not_before=from_text(entry["not_before"]) if "not_before" in entry else at,
+            not_before=at,
             not_after=from_text(entry["not_after"]) if "not_after" in entry else self._end(entry["ca"]),
             created_at=at,
             state=state,

@@ -1,12 +1,16 @@
 """What the CA signed and the database does not know is taken on record, and can be revoked."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from cryptography import x509
 
 from app.errors import Conflict, InvalidInput
 from app.operations.actor import SYSTEM
-from app.operations.certificate_import import UNKNOWN_HOLDER, CertificateImport
+from app.operations.certificate_import import UNKNOWN_HOLDER, CertificateImport, TakenList
 from app.pki.revocation import RevocationReason
+from app.pki.revocation_list import RevocationListTemplate, sign_revocation_list
 from app.store.certificates import CertificateState
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR
@@ -43,10 +47,18 @@ def found(installation) -> list[str]:
 
 
 def listed(installation) -> set[str]:
+    return {f"{entry.serial_number:X}" for entry in last_list(installation)}
+
+
+def last_list(installation) -> x509.CertificateRevocationList:
     installation.services.revocation_lists.issue_due(SYSTEM)
     authority = installation.services.authorities.named("IOTmidCA")
-    crl = x509.load_der_x509_crl(installation.services.revocation_lists.latest(authority).crl)
-    return {f"{entry.serial_number:X}" for entry in crl}
+    return x509.load_der_x509_crl(installation.services.revocation_lists.latest(authority).crl)
+
+
+def enrol(installation, name: str, number: int) -> str:
+    installation.add(name)
+    return installation.sign(name, "dojot", one_line(csr(name, signing_key=key(number)))).serial
 
 
 def test_imported_certificate_is_on_record_and_can_be_revoked(installation, importing, forgotten):
@@ -114,6 +126,58 @@ def test_serial_of_which_nothing_else_is_known_is_revoked_and_stays_on_the_lists
     assert listed(installation) == {"ABCDEF0123"}
     with pytest.raises(Conflict, match="is on record"):
         importing.revoke_unknown("IOTmidCA", "ABCDEF0123", RevocationReason.KEYCOMPROMISE, ACTOR)
+
+
+def test_list_that_brokers_still_hold_tells_what_was_revoked(installation, importing, forgotten):
+    known, held = (enrol(installation, f"device{number}", number) for number in (1, 2))
+    forgotten_serial = f"{forgotten.serial_number:X}"
+    importing.revoke_unknown("IOTmidCA", forgotten_serial, RevocationReason.KEYCOMPROMISE, ACTOR)
+    revocation, before = installation.services.revocation, installation.sql("SELECT * FROM certificates")
+    revocation.change("IOTmidCA", known, RevocationReason.SUPERSEDED, ACTOR)
+    revocation.change("IOTmidCA", held, RevocationReason.CERTIFICATEHOLD, ACTOR)
+    assert listed(installation) == {forgotten_serial, known, held}
+    last = last_list(installation)
+    # As if a backup had been restored that knows two of the three, and none as revoked.
+    assert len(before) == 7
+    size = installation.sql("SELECT max(seq) FROM audit_log WHERE entry LIKE '%certificate.issued%'")[0][0]
+    installation.sql("DELETE FROM audit_log WHERE seq > ?", size)
+    installation.sql("DELETE FROM revocation_lists WHERE revision > 0")
+    installation.sql("DELETE FROM certificates WHERE serial = ?", forgotten_serial)
+    installation.sql("UPDATE certificates SET revocation_reason = -1, revoked_at = NULL, revocation_revision = 0")
+
+    taken = importing.take_list(last, ACTOR)
+
+    assert taken == TakenList("IOTmidCA", entries=3, revoked=3, unknown=1)
+    reasons = {serial: installation.services.certificates.find("IOTmidCA", serial) for serial in (known, held)}
+    assert reasons[known].revocation_reason is RevocationReason.SUPERSEDED
+    assert reasons[held].revocation_reason is RevocationReason.CERTIFICATEHOLD
+    assert listed(installation) == {forgotten_serial, known, held}
+    assert importing.take_list(last, ACTOR).revoked == 0
+
+
+def test_list_makes_more_of_a_hold_and_less_of_nothing(installation, importing):
+    serials = [enrol(installation, f"device{number}", number) for number in range(2)]
+    revocation = installation.services.revocation
+    for serial in serials:
+        revocation.change("IOTmidCA", serial, RevocationReason.CERTIFICATEHOLD, ACTOR)
+    hold = last_list(installation)
+    for serial in serials:
+        revocation.change("IOTmidCA", serial, RevocationReason.KEYCOMPROMISE, ACTOR)
+    compromised = last_list(installation)
+
+    assert importing.take_list(hold, ACTOR).revoked == 0
+    installation.sql("UPDATE certificates SET revocation_reason = 6 WHERE serial = ?", serials[0])
+    assert importing.take_list(compromised, ACTOR).revoked == 1
+    assert installation.services.certificates.find("IOTmidCA", serials[0]).revocation_reason == 1
+
+
+def test_list_that_another_key_signed_in_the_name_of_the_ca_is_refused(installation, importing):
+    own = installation.services.authorities.named("IOTmidCA")
+    template = RevocationListTemplate(1, installation.clock(), installation.clock() + timedelta(days=1), [])
+    foreign = sign_revocation_list(replace(authority(), chain=own.chain), template, lambda _: None)
+
+    with pytest.raises(InvalidInput, match="was not signed by a CA of this server"):
+        importing.take_list(foreign, ACTOR)
 
 
 @pytest.mark.parametrize("reason", ["NOTREVOKED", "REMOVEFROMCRL", "CERTIFICATEHOLD"])

@@ -113,7 +113,7 @@ def revoke(serial: str, reason: str, ca: str, *, unknown: bool) -> None:
     """
     why = RevocationReason.from_name(reason)
     if unknown:
-        _import(services()).revoke_unknown(ca, serial.replace(":", ""), why, operator())
+        importing(services()).revoke_unknown(ca, serial.replace(":", ""), why, operator())
     else:
         _change(serial, ca, why, correcting=True)
     click.echo(f"{serial} is revoked; the next CRL shows it.")
@@ -145,11 +145,11 @@ def release(serial: str, ca: str) -> None:
 @refusals_fail
 def import_certificates(files: tuple[Path, ...], *, as_json: bool) -> None:
     """Put the certificates in the PEM files FILES on record, which the CAs issued and nobody here knows any more."""
-    importing, actor = _import(services()), operator()
+    taking, actor = importing(services()), operator()
     rows = []
     for path in files:
         for certificate in _certificates(path):
-            stored, changed = importing.take(certificate, actor)
+            stored, changed = taking.take(certificate, actor)
             rows.append(_described(stored) | {"imported": "yes" if changed else "was on record"})
     print_rows(rows, as_json=as_json)
 
@@ -161,7 +161,8 @@ def _certificates(path: Path) -> list[x509.Certificate]:
         raise Failed(f"{path} holds no certificates in PEM.") from error
 
 
-def _import(opened: Services) -> CertificateImport:
+def importing(opened: Services) -> CertificateImport:
+    """Return what takes on record what is not."""
     return CertificateImport(
         opened.database,
         opened.certificates,

@@ -1,8 +1,11 @@
 """``midca backup``, ``midca restore`` and ``midca doctor`` as an operator types them."""
 
 import json
+import re
 import shutil
 import sqlite3
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from tests.acceptance.server import MIDCA, environment
 from tests.builders import csr
 from tests.conftest import run
 
+HERE = Path(__file__).parents[2]
 PASSPHRASE = "a passphrase of its own"
 
 
@@ -44,6 +48,20 @@ def test_backup_with_keys_is_all_that_is_needed_on_another_machine(base):
     (base / "request").write_bytes(csr().public_bytes(Encoding.PEM))
     assert "BEGIN CERTIFICATE" in midca(base, "sign", "f60c28", "request", "--password-file", "passphrase")
     assert "tells of a restore from a backup" in midca(base, "audit", "verify")
+
+
+def test_secrets_can_be_opened_without_midca_as_the_documentation_has_it(base):
+    midca(base, "backup", "b.tar", "--with-keys", "--passphrase-file", "passphrase")
+    marked = r"<!-- executed by tests/acceptance/test_backup_commands.py -->\n```python\n(.*?)```"
+    (program,) = re.findall(marked, (HERE / "docs" / "operations.md").read_text(), re.DOTALL)
+
+    # Without a terminal the passphrase is read from standard input.
+    done = run(sys.executable, "-c", program, "b.tar", cwd=base, input=f"{PASSPHRASE}\n", start_new_session=True)
+
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(base / "secrets.tar") as secrets:
+        pepper = secrets.extractfile("secrets/pepper").read()
+    assert pepper == (base / "data" / "secrets" / "pepper").read_bytes()
 
 
 def test_backup_without_keys_says_so_and_the_restored_ca_waits_for_them(base):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,13 @@ def test_what_is_not_ok_comes_with_advice(installation):
     found = [finding for _, finding in diagnosis(installation, weakened=["A."]) if finding.level is not Level.OK]
     assert {finding.level for finding in found} == {Level.WARNING, Level.PROBLEM}
     assert all(finding.advice and finding.says.endswith(".") for finding in found)
+
+
+def test_documentation_has_every_check_and_no_other():
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    table = text.partition("<!-- held to app/operations/doctor/")[2].partition("## ")[0]
+
+    assert re.findall(r"^\| `([a-z ]+)` \|", table, re.MULTILINE) == list(CHECKS)
 
 
 def open_key(installation):

@@ -49,7 +49,7 @@ def show(ca: str, *, delta: bool, pem: bool, as_json: bool) -> None:
 @json_option
 @refusals_fail
 def import_list(file: Path, *, as_json: bool) -> None:
-    """Revoke what a list of one of the CAs in FILE (DER or PEM) names: after a restore, the last one that was issued."""
+    """Revoke what a list of one of the CAs in FILE (DER or PEM) names: after a restore, the last one that was out."""
     taken = importing(services()).take_list(_list(file), operator())
     print_fields(
         {"ca": taken.ca_name, "entries": taken.entries, "revoked by it": taken.revoked, "not on record": taken.unknown},

@@ -85,7 +85,7 @@ class Manifest:
 
 
 def write_backup(file: BinaryIO, manifest: Manifest, members: Mapping[str, bytes | Path]) -> None:
-    """Write a backup; ``members`` are its files by name, as bytes or where they lie. The manifest's are ignored."""
+    """Write a backup of ``members``, by name as bytes or where they lie, and a manifest that lists them."""
     described = {name: _described(content) for name, content in members.items()}
     told = {**vars(manifest), "made_at": manifest.made_at.isoformat(), "format": _FORMAT, "files": described}
     text = json.dumps(told, indent=2, sort_keys=True).encode() + b"\n"

@@ -37,7 +37,7 @@ def unseal(sealed: bytes, passphrase: str, derivation: dict[str, Any]) -> bytes:
         raise InvalidInput(f"The secrets ask for scrypt with n = {derivation['n']}; midca has never sealed so.")
     try:
         return Fernet(_key(passphrase, derivation)).decrypt(sealed)
-    except InvalidToken as error:
+    except (InvalidToken, ValueError) as error:
         raise InvalidInput("The passphrase does not open the secrets.") from error
 
 

@@ -79,9 +79,9 @@ class AuditVerification:
         number = _number(begin, export)
         ours = (entry for page in self.checkpoints.log.pages(after=number - 1) for _, _, entry, _ in page)
         for seq, their in enumerate(chain([begin], theirs), start=number):
-            our = next(ours, None)
             if seq >= end:
                 return
+            our = next(ours, None)
             if our is None:
                 findings.add(FindingKind.TRUNCATED, f"The log ends before entry {seq}, which {export} has.")
                 return

@@ -78,7 +78,8 @@ class Backup:
                 made = MadeBackup(path, sha256, file.tell(), entries, passphrase is not None)
                 self._record(made, actor)
         except OSError as error:
-            raise Unavailable(f"The backup {path} cannot be written: {error.strerror}.") from error
+            where = f" ({error.filename})" if error.filename else ""
+            raise Unavailable(f"The backup {path} cannot be made: {error.strerror}{where}.") from error
         return made
 
     def _write(self, file: BufferedRandom, path: Path, passphrase: str | None) -> int:

@@ -119,16 +119,18 @@ class Replay:
     def _changed(self, entry: Entry, at: datetime) -> None:
         released = entry["action"] == Action.CERTIFICATE_RELEASED
         reason = RevocationReason.NOTREVOKED if released else RevocationReason[entry["reason"]]
-        self._change(entry["serial"], reason, at)
+        stored = self.certificates.find(entry["ca"], entry["serial"])
+        if stored is not None:
+            self._change(stored, reason, at)
 
     def _entity_revoked(self, entry: Entry, at: datetime) -> None:
-        for serial in entry["serials"]:
-            self._change(serial, RevocationReason[entry["reason"]], at)
+        for stored in self.certificates.of_user(entry["object"]):
+            if stored.serial in entry["serials"]:
+                self._change(stored, RevocationReason[entry["reason"]], at)
         self.end_entities.set_status(entry["object"], EndEntityStatus.REVOKED, at)
 
-    def _change(self, serial: str, reason: RevocationReason, at: datetime) -> None:
-        for stored in self.certificates.find_serial(serial):
-            self.certificates.change_reason(stored.ca_name, serial, stored.revocation_reason, reason, at)
+    def _change(self, stored: StoredCertificate, reason: RevocationReason, at: datetime) -> None:
+        self.certificates.change_reason(stored.ca_name, stored.serial, stored.revocation_reason, reason, at)
 
     def _rearmed(self, entry: Entry, at: datetime) -> None:
         """The new password is nobody's to know: it has to be set again."""

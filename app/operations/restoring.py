@@ -90,6 +90,7 @@ class Restoring:
         try:
             with exclusive(self.places.setup_lock), open_backup(path) as backup:
                 self._check_empty()
+                NoteVerifier.from_text(backup.manifest.verifier)  # refused now rather than half-way
                 secrets = self._secrets(backup, passphrase)
                 self._copy_database(backup)
                 profiles = self._put_files(backup, secrets)
@@ -157,7 +158,7 @@ class Restoring:
                 raise InvalidInput(f"{backup.path}: the audit log is not as long as the manifest says.")
             with database.transaction():
                 replayed = self._replay(database, backup, export)
-                passwords = 0 if keep_credentials else EndEntityStore(database).disarm()
+                passwords = 0 if keep_credentials else EndEntityStore(database).disarm_all()
                 # Its entry is the first that did not come with the backup: there the log parts from the one before.
                 self._mark(database, backup, actor, {"replayed": replayed, "passwords_ended": passwords})
                 tokens = 0 if keep_credentials else self._end_tokens(database, actor)
@@ -188,7 +189,7 @@ class Restoring:
 
     def _mark(self, database: Database, backup: BackupReader, actor: Actor, done: dict[str, int]) -> None:
         now, lists, manifest = self.now(), RevocationListStore(database), backup.manifest
-        list_number = max(int(now.timestamp()), lists.highest_number()) + LIST_NUMBERS
+        list_number = max(int(now.timestamp()), lists.highest_number_of_all()) + LIST_NUMBERS
         details = {
             "made_at": manifest.made_at.isoformat(),
             "database_sha256": manifest.files[DATABASE],

@@ -60,12 +60,13 @@ class SavedCheckpoints:
     def notes(self) -> Iterator[str]:
         """Yield a sentence on each restore: whoever cuts off a log could say that it was one."""
         for restore, _ in self._restores:
-            first = restore.entry
-            lost = f"{self._lost[first]} checkpoints of before cover entries {first} to {self._longest.get(first)}"
+            first, lost = restore.entry, ""
+            if self._lost[first]:
+                covered = f"{self._lost[first]} checkpoints of before cover entries {first} to {self._longest[first]}"
+                lost = f"{covered}, which the backup did not have and are lost. "
             yield (
-                f"Entry {first} tells of a restore from a backup, on {restore.at:%Y-%m-%d %H:%M} UTC. "
-                + (f"{lost}, which the backup did not have and are lost. " if self._lost[first] else "")
-                + "If nobody restored this CA then, the log was cut off there."
+                f"Entry {first} tells of a restore from a backup, on {restore.at:%Y-%m-%d %H:%M} UTC. {lost}"
+                "If nobody restored this CA then, the log was cut off there."
             )
 
     def _binds(self, head: Checkpoint) -> bool:

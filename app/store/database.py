@@ -128,7 +128,8 @@ class Database:
                     connection.execute("SELECT 1 FROM sqlite_master").fetchone()
                     connection.backup(copy)
                 finally:
-                    connection.execute("ROLLBACK")
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
         except sqlite3.DatabaseError as error:
             raise StoreUnavailable(f"The database cannot be copied to {path}: {error}.") from error
 

@@ -100,12 +100,16 @@ class EndEntityStore:
             username=username,
         )
 
-    def disarm(self, username: str | None = None) -> int:
-        """Take the password from an end entity, or from all, until it is set anew; return how many had one."""
+    def disarm(self, username: str) -> None:
+        """Take the password from an end entity: nobody can enrol until one is set anew."""
+        self._database.execute(
+            "UPDATE end_entities SET password_verifier = NULL WHERE username = :username", username=username
+        )
+
+    def disarm_all(self) -> int:
+        """Take the passwords from all end entities; return how many had one."""
         return self._database.execute(
-            "UPDATE end_entities SET password_verifier = NULL "
-            "WHERE password_verifier IS NOT NULL AND username = coalesce(:username, username)",
-            username=username,
+            "UPDATE end_entities SET password_verifier = NULL WHERE password_verifier IS NOT NULL"
         )
 
     def finish(self, username: str, serial: str, now: datetime) -> bool:

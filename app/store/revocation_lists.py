@@ -93,14 +93,18 @@ class RevocationListStore:
         )
         return ListDates(**_read(row)) if row else None
 
-    def highest_number(self, ca_name: str | None = None) -> int:
-        """Return the highest number a CA ever took, or any, or 0; after a restore one that no lost list can have."""
+    def highest_number(self, ca_name: str) -> int:
+        """Return the highest number ever taken, or 0; after a restore, one that no lost list can have."""
         row = self._database.row(
-            "SELECT max(number) AS number FROM (SELECT number FROM revocation_lists "
-            "WHERE ca_name = coalesce(:ca, ca_name) "
-            "UNION ALL SELECT list_number FROM restores)",
+            "SELECT max(number) AS number FROM (SELECT max(number) AS number FROM revocation_lists WHERE ca_name = :ca "
+            "UNION ALL SELECT max(list_number) FROM restores) AS numbers",
             ca=ca_name,
         )
+        return (row["number"] or 0) if row else 0
+
+    def highest_number_of_all(self) -> int:
+        """Return the highest number that any CA ever took, or 0."""
+        row = self._database.row("SELECT max(number) AS number FROM revocation_lists")
         return (row["number"] or 0) if row else 0
 
     def revision(self, ca_name: str) -> int:

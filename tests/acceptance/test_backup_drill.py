@@ -112,6 +112,8 @@ def lost(tmp_path_factory) -> Life:
     with server:
         life.until(live)
         midca(server, "audit", "export", "log.jsonl")
+        wait_until_listed(server, *life.revoked)
+        life.list_of_a_broker = base64.b64decode(server.get("/ca/IOTmidCA/crl").body["CRL"])
         life.list_numbers = {row[0] for row in server.sql("SELECT number FROM revocation_lists")}
         server.kill()
     server.check_signed_is_recorded()
@@ -174,11 +176,14 @@ def test_with_an_export_of_the_log_nothing_is_missing(lost, base, make_server):
 
 def test_without_an_export_what_devices_hand_in_is_taken_and_the_rest_is_revoked_by_serial(lost, base, make_server):
     server = restored(lost, make_server)
-    unknown = [name for name in lost.certificates if name not in lost.before][-2:]
-    handed_in, by_serial = (lost.certificates[name] for name in unknown)
+    since = [certificate for name, certificate in lost.certificates.items() if name not in lost.before]
+    handed_in, by_serial, *_ = [one for one in since if f"{one.serial_number:X}" not in lost.revoked]
     (server.base / "device.pem").write_bytes(handed_in.public_bytes(Encoding.PEM))
+    (server.base / "broker.crl").write_bytes(lost.list_of_a_broker)
+    midca(server, "crl", "import", "broker.crl")
 
     with server:
+        assert listed(server)[1] == set(lost.revoked)
         check_it_works_on(lost, server)
         assert server.sql("SELECT 1 FROM certificates WHERE serial = ?", f"{handed_in.serial_number:X}") == []
         midca(server, "cert", "import", "device.pem")

@@ -100,16 +100,13 @@ def restore(
 
     Enrolment passwords and access tokens end, for one that the backup calls good may have been spent or revoked since.
     """
-    done = (
-        program()
-        .restoring()
-        .run(
-            file,
-            operator(),
-            passphrase=lambda: read_password(passphrase_file, "Passphrase of the secrets in the backup"),
-            export=export,
-            keep_credentials=keep_credentials,
-        )
+    restoring = program().restoring()
+    done = restoring.run(
+        file,
+        operator(),
+        passphrase=lambda: read_password(passphrase_file, "Passphrase of the secrets in the backup"),
+        export=export,
+        keep_credentials=keep_credentials,
     )
     print_fields(
         {

@@ -64,8 +64,9 @@ lock: install-dev ## resolve the dependencies anew, with hashes (ARGS=--upgrade 
 		--constraint requirements/kafka.txt --constraint requirements/build.txt --output-file requirements/dev.txt
 
 .PHONY: build
-build: install-dev ## build wheel and sdist into dist/
+build: install-dev ## build wheels and sdists of midca and midca-retrieve into dist/
 	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m build --no-isolation --outdir dist packages/retrieve
 
 .PHONY: clean
 clean: ## remove the environment, dist/ and the caches (var/, the CA's data, stays)

@@ -198,6 +198,7 @@ def _open(
                 reenrol=settings.reenrol,
             ),
             tokens=tokens,
+            callers=settings.access.callers(tokens, certificates, now),
             readiness=Readiness(database, authorities, lists, responders, audit, settings.data, now),
             certificates=certificates,
             signing=signing,
@@ -216,6 +217,8 @@ def _open(
             database=database,
             trusted_networks=settings.trusted_networks,
             metrics_networks=settings.metrics_networks,
+            trusted_proxies=settings.access.trusted_proxies,
+            proxy_secret=settings.access.read_proxy_secret(),
         )
         settled = 0
         if create:

@@ -15,8 +15,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.errors import Refusal
 from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy
+from app.http_access import authorise
 from app.http_description import Answer, described
-from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
+from app.http_frontend import EXTENSION, MAX_BODY_BYTES, headers_of, note, services, status_of
 
 if TYPE_CHECKING:
     from app.operations.services import Services
@@ -57,7 +58,7 @@ def _begin() -> None:
     g.log_fields = {}
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    g.actor = authorise()
+    authorise()
 
 
 class Health(Answer):
@@ -125,7 +126,7 @@ def _finish(response: Response) -> Response:
         "path": request.path[:_MAX_LOGGED],
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
-        "address": request.remote_addr,
+        "address": g.get("address"),
         "actor": g.actor.name if "actor" in g else "refused",
         "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
         **g.log_fields,

@@ -1,7 +1,7 @@
 """Does again what an export of the audit log tells of behind the end of a restored log.
 
 The entries themselves go on in the log, so that it stays the one its checkpoints cover. What an entry does not hold is
-gone: the bytes of certificates and revocation lists, passwords, tokens.
+gone: the bytes of certificates and revocation lists, and passwords.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from app.errors import InvalidInput
 from app.files.authority_files import AuthorityFiles
 from app.files.checkpoint_files import CheckpointFile, exported_lines
-from app.operations.access_tokens import ADMIN
+from app.operations.principal import Role
 from app.operations.recorded_signing import usual_subject
 from app.pki.distribution_points import ListKind, ListScope
 from app.pki.end_entity import EndEntityStatus
 from app.pki.merkle_tree import MerkleTree, leaf_hash
 from app.pki.revocation import RevocationReason
-from app.store.access_tokens import AccessToken, AccessTokenStore
+from app.store.access_tokens import AccessToken, AccessTokenStore, Credential
 from app.store.audit_log import Action, AuditLog
 from app.store.certificates import CertificateState, CertificateStore, CertificateType, StoredCertificate
 from app.store.end_entities import EndEntityStore
@@ -143,8 +143,19 @@ class Replay:
         self.lists.add_pending(name, ListDates(entry["number"], 0, at, at), entry["tbs_sha256"])
 
     def _token_created(self, entry: Entry, at: datetime) -> None:
-        # What the token is recognised by is gone, so nobody has it. A name is never used again.
-        self.tokens.add(AccessToken(entry["object"], ADMIN, at, None, None), f"lost with entry {entry['seq']}")
+        expires = entry.get("expires")
+        self.tokens.add(
+            AccessToken(
+                name=entry["object"],
+                credential=Credential(entry.get("credential", Credential.TOKEN)),
+                # Without the hash nobody is recognised by it; its name is never used again all the same.
+                sha256=entry.get("sha256", f"lost with entry {entry['seq']}"),
+                role=entry.get("role", Role.ADMIN),
+                tenant=entry.get("tenant"),
+                created_at=at,
+                expires_at=from_text(expires) if expires else None,
+            )
+        )
 
     def _certificate(self, entry: Entry, at: datetime) -> StoredCertificate:
         """Return the row of a certificate; what entries of older versions do not say is taken as wide as may be."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
     from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
+    from app.operations.callers import Callers
     from app.operations.checkpoints import Checkpoints
     from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from app.store.certificates import CertificateStore
     from app.store.database import Database
 
+Network = IPv4Network | IPv6Network
+
 
 @dataclass(frozen=True)
 class Services:
@@ -37,6 +40,7 @@ class Services:
     devices: Devices
     issuance: Issuance
     tokens: AccessTokens
+    callers: Callers
     readiness: Readiness
     certificates: CertificateStore
     signing: RecordedSigning
@@ -47,5 +51,7 @@ class Services:
     audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
-    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_networks: tuple[Network, ...] = ()
+    metrics_networks: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    proxy_secret: bytes = field(default=b"", repr=False)

@@ -235,7 +235,7 @@ def live_on(installation):
     revocation.change("IOTmidCA", serials["held"], RevocationReason.NOTREVOKED, ACTOR)
     installation.services.revocation_lists.issue_due(ACTOR)
     installation.services.tokens.revoke("old", ACTOR)
-    installation.services.tokens.create("new", ACTOR)
+    installation.token = installation.services.tokens.create("new", ACTOR)
     installation.serials = serials
     installation.log = export(installation)
     return installation
@@ -305,6 +305,7 @@ def test_password_of_which_the_export_tells_ends_even_when_credentials_are_kept(
             after.sign(name, password, one_line(csr(name, signing_key=key(5))))
     tokens = {token.name: token.revoked_at is None for token in after.services.tokens.store.all()}
     assert tokens == {"admin": True, "old": False, "new": True}
+    assert after.services.tokens.recognise(lived_on.token).name == "new"
 
 
 def test_certificate_of_which_only_the_record_is_left_is_not_handed_out(lived_on, restored):

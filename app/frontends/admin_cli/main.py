@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.client.command import retrieve
 from app.frontends.admin_cli.audit import audit
 from app.frontends.admin_cli.backup import backup, restore
 from app.frontends.admin_cli.ca import ca
@@ -72,5 +73,7 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, backup, restore, doctor):
+for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, retrieve):
+    cli.add_command(_subject)
+for _subject in (backup, restore, doctor):
     cli.add_command(_subject)

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
+from app.storage import migrate_database, open_database
+from app.store.copying import copy
 
 
 def main() -> None:
@@ -48,6 +51,8 @@ def main() -> None:
         _backup,
         _restoring,
         _doctor,
+        _migrate,
+        _copy_database,
     )
     try:
         cli(obj=program, prog_name="midca")
@@ -73,6 +78,17 @@ def _reload() -> int:
     load_profiles(settings.profiles)  # what makes no sense stops here, with its sentence
     load_end_entity_profiles(settings.end_entity_profiles)
     return ServerProcess(settings.server_process).reload()
+
+
+def _migrate() -> list[str]:
+    return migrate_database(Settings.from_environment())
+
+
+def _copy_database(address: str) -> dict[str, int]:
+    settings = Settings.from_environment()
+    source = open_database(settings, create=False)
+    target = open_database(settings.with_database(address), create=True)
+    return copy(source, target)
 
 
 def _init() -> str:
@@ -133,7 +149,9 @@ def _backup() -> Backup:
 
 
 def _restoring() -> Restoring:
-    return Restoring(_places(Settings.from_environment()), utc_now)
+    settings = Settings.from_environment()
+    elsewhere = partial(open_database, settings, create=True) if settings.database_address else None
+    return Restoring(_places(settings), utc_now, elsewhere)
 
 
 def _doctor() -> Doctor:

@@ -13,6 +13,7 @@ from app.errors import ConfigurationError
 from app.files.secrets import SecretSource
 from app.operations.services import Network
 
+SQLITE: Final = "sqlite"
 _MAX_DIGITS: Final = 9
 _URL: Final = re.compile(
     r"https?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
@@ -69,3 +70,10 @@ def secret(environment: Mapping[str, str], credential: str, setting: str, data: 
         value=environment.get(setting),
         default=data / "secrets" / default,
     )
+
+
+def database_address(text: str) -> str:
+    """Return the address of a PostgreSQL, or nothing for SQLite; an address may hold a password and is not shown."""
+    if text != SQLITE and not text.startswith(("postgresql://", "postgres://")):
+        raise ConfigurationError("MIDCA_DATABASE must be sqlite or an address that begins with postgresql://.")
+    return "" if text == SQLITE else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from app.frontends.device_events.configuration import Configuration as EventsCon
 from app.frontends.device_events.configuration import DeviceNames
 from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
-from app.setting_values import checked_url, choice, networks, number, secret
+from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
 
 _PACKAGE: Final = Path(__file__).parent
 
@@ -29,6 +29,8 @@ def shipped(name: str) -> Path:
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
+    "MIDCA_DATABASE": "`sqlite` (default): `midca.sqlite` in the data directory. Or the address of a PostgreSQL, "
+    "`postgresql://user@host/name`, for several servers; `docs/postgresql.md`.",
     "MIDCA_PROFILES": "Directory of the certificate profiles, `end_entities/` and `hierarchy.yaml`. "
     "Default: the shipped ones.",
     "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
@@ -109,6 +111,7 @@ class Settings:
     """The settings of one process."""
 
     data: Path
+    database_address: str = field(repr=False)
     profiles: Path
     migrations: Path
     host: str
@@ -141,6 +144,7 @@ class Settings:
         data = Path(environment.get("MIDCA_DATA", "var")).absolute()
         return cls(
             data=data,
+            database_address=database_address(environment.get("MIDCA_DATABASE", SQLITE)),
             profiles=Path(environment["MIDCA_PROFILES"]) if "MIDCA_PROFILES" in environment else shipped("profiles"),
             migrations=shipped("migrations"),
             host=environment.get("MIDCA_HOST", "127.0.0.1"),
@@ -170,6 +174,10 @@ class Settings:
             access=access_settings(environment, data),
             rearm_on_update=_rearm(environment),
         )
+
+    def with_database(self, address: str) -> Settings:
+        """Return the same settings with another database."""
+        return replace(self, database_address=database_address(address))
 
     @property
     def database(self) -> Path:

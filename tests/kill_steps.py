@@ -19,12 +19,13 @@ from app.errors import ConfigurationError
 from app.operations.actor import Actor
 from app.operations.restoring import Restoring
 from app.settings import shipped
-from app.store.database import Database
 from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase
+from app.store.sqlite_connection import Connection
 from tests.builders import Clock
 from tests.conftest import settings_for
 
-STEPS = ((Database, "execute"), (os, "replace"), (os, "rename"), (os, "link"))
+STEPS = ((Connection, "execute"), (os, "replace"), (os, "rename"), (os, "link"))
 
 
 def killed_at(step: int, act: Callable[[], object]) -> bool:
@@ -69,7 +70,7 @@ def migrate_killed(database: Path, work: Path) -> None:
     """Migrate a copy of ``database`` after each kill; print whether its schema and contents are then as without one."""
 
     def migrated() -> None:
-        opened = Database(work)
+        opened = SqliteDatabase(work)
         migrate(opened, shipped("migrations"))
         opened.close()
 

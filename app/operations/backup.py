@@ -28,14 +28,15 @@ from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.protected import exclusive, writing_once
 from app.files.sealed import seal
 from app.store.audit_log import Action, AuditLog
-from app.store.database import Database
 from app.store.integrity import problems
+from app.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.files.places import Places
     from app.operations.actor import Actor
+    from app.store.database import Database
     from app.store.restores import RestoreStore
 
 
@@ -93,7 +94,7 @@ class Backup:
             if passphrase is not None:
                 members[SECRETS], seal_of_secrets = seal(packed(self._secrets()), passphrase)
             copy = Path(beside) / DATABASE
-            self.database.copy_to(copy)
+            self.database.copy_to(copy, self.places.migrations)
             entries, found = _examined(copy)
             if found:
                 raise Unavailable(f"The database is damaged, and no backup is made of it: {'; '.join(found)}.")
@@ -139,7 +140,7 @@ def verify_backup(path: Path) -> Manifest:
 
 def _examined(copy: Path) -> tuple[int, list[str]]:
     """Return how long the audit log in a database file is, and what is wrong with the file."""
-    database = Database(copy)
+    database = SqliteDatabase(copy)
     try:
         return AuditLog(database).size(), problems(database)
     finally:

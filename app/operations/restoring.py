@@ -9,6 +9,7 @@ brings back what it tells of.
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,17 +34,19 @@ from app.operations.replay import Replay
 from app.pki.checkpoint import NoteVerifier
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import Action, AuditLog
-from app.store.database import Database
+from app.store.copying import copy
 from app.store.end_entities import EndEntityStore
 from app.store.restores import Restore, RestoreStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.files.places import Places
     from app.operations.actor import Actor
+    from app.store.database import Database
 
 LIST_NUMBERS: Final = 1 << 20
 """How far above the clock numbers of revocation lists go on: for lists issued by the second, and clocks that differ."""
@@ -65,10 +68,14 @@ class Restored:
 
 @dataclass(frozen=True)
 class Restoring:
-    """Restores into ``places``; until it is done, no program takes the directory for a whole one."""
+    """Restores into ``places``; until it is done, no program takes the directory for a whole one.
+
+    ``elsewhere`` opens the database where it is none in the data directory; it must be empty.
+    """
 
     places: Places
     now: Callable[[], datetime]
+    elsewhere: Callable[[], Database] | None = None
 
     def run(
         self,
@@ -96,8 +103,7 @@ class Restoring:
                 profiles = self._put_files(backup, secrets)
                 replayed, ended = self._continue(backup, actor, export, keep_credentials=keep_credentials)
                 lost = self._lost(backup, replayed)
-                self.places.unfinished_restore.rename(self.places.database)
-                sync_directory(self.places.data)
+                self._put_database()
         except OSError as error:
             raise Unavailable(f"{path} cannot be restored: {error.strerror}. Then run it again.") from error
         manifest = backup.manifest
@@ -151,7 +157,7 @@ class Restoring:
         self, backup: BackupReader, actor: Actor, export: Path | None, *, keep_credentials: bool
     ) -> tuple[int, tuple[int, int]]:
         """Bring the database up to date and mark it; return how many entries were replayed, and what ended."""
-        database = Database(self.places.unfinished_restore)
+        database = SqliteDatabase(self.places.unfinished_restore)
         try:
             migrate(database, self.places.migrations)
             if AuditLog(database).size() != backup.manifest.entries:
@@ -202,6 +208,17 @@ class Restoring:
         RestoreStore(database).add(Restore(entry, now, manifest.verifier, list_number))
         RestoreStore(database).add_backup(entry, manifest.made_at)  # it is there, and of that time
         lists.mark_all_due()
+
+    def _put_database(self) -> None:
+        """Put the database in its place, last of all."""
+        if self.elsewhere is None:
+            self.places.unfinished_restore.rename(self.places.database)
+        else:
+            with closing(SqliteDatabase(self.places.unfinished_restore)) as source, closing(self.elsewhere()) as target:
+                copy(source, target)
+            self._tidy()
+            self.places.unfinished_restore.unlink()
+        sync_directory(self.places.data)
 
     def _lost(self, backup: BackupReader, replayed: int) -> int:
         """Return how many entries the newest saved checkpoint covers that are not here."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
+    from app.operations.revocation_feed import RevocationFeed
     from app.operations.revocation_lists import RevocationLists
     from app.operations.upkeep import Upkeep
     from app.store.certificates import CertificateStore
@@ -46,6 +47,7 @@ class Services:
     signing: RecordedSigning
     revocation: Revocation
     revocation_lists: RevocationLists
+    revocation_feed: RevocationFeed
     ocsp: Ocsp
     checkpoints: Checkpoints
     audit_verification: AuditVerification

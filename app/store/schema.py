@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from app.errors import ConfigurationError
-from app.store.database import Database, check_readable
+from app.errors import ConfigurationError, StoreUnavailable
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def opened(path: Path, migrations: Path) -> Database:
-    """Return the database in ``path``, a new one where there is none, brought up to date.
-
-    Raises :class:`ConfigurationError` when it is no database, or a newer program's.
-    """
-    database = Database.create(path)
-    try:
-        check_readable(database)
-        migrate(database, migrations)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    from app.store.database import Database
 
 
 def migrate(database: Database, directory: Path) -> list[str]:
@@ -33,11 +21,11 @@ def migrate(database: Database, directory: Path) -> list[str]:
     """
     files = {path.stem: path for path in sorted(directory.glob("*.sql"))}
     with database.transaction():
-        database.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)")
+        database.script(["CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)"])
         known = set(applied(database))
         if unknown := sorted(known - files.keys()):
             raise ConfigurationError(
-                f"The database {database.path} was written by a newer midca (it has {', '.join(unknown)}); "
+                f"The database was written by a newer midca (it has {', '.join(unknown)}); "
                 "use that version or a newer one."
             )
         missing = [name for name in files if name not in known]
@@ -52,18 +40,13 @@ def applied(database: Database) -> list[str]:
     return [row["name"] for row in database.rows("SELECT name FROM schema_migrations ORDER BY name")]
 
 
-def differences(database: Database, directory: Path) -> list[str]:
-    """Return the tables and indexes that are not as the migrations make them in an empty database."""
-    with TemporaryDirectory() as empty:
-        fresh = opened(Path(empty) / "fresh.sqlite", directory)
-        expected = _definitions(fresh)
-        fresh.close()
-    return sorted({name for name, _ in expected ^ _definitions(database)})
-
-
-def _definitions(database: Database) -> set[tuple[str, str]]:
-    rows = database.rows("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
-    return {(row["name"], row["sql"]) for row in rows}
+def is_new(database: Database) -> bool:
+    """Return whether no migration was ever applied."""
+    try:
+        return not database.rows("SELECT name FROM schema_migrations")
+    except StoreUnavailable:
+        database.rows("SELECT 1")  # raises if it is the database itself that is not there
+        return True
 
 
 def _statements(script: str) -> list[str]:

@@ -20,7 +20,7 @@ def test_token_is_recognised_by_its_name(tokens):
 def test_token_is_nowhere_in_the_database(installation, tokens):
     token = tokens.create("second", ACTOR)
 
-    assert token.encode() not in installation.settings.database.read_bytes()
+    assert token.encode() not in installation.database_bytes()
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda t: t + " ", lambda t: t[:-1], lambda _: "", lambda _: "\ud800"])

@@ -1,9 +1,9 @@
 """Whoever writes to the database behind the CA's back is found, by the name of what they did."""
 
 import json
-import sqlite3
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from app.errors import InvalidInput
 from app.operations.audit_findings import FindingKind

@@ -131,10 +131,10 @@ def test_directory_that_cannot_be_written_is_named(installation):
 
 def test_damaged_database_is_not_backed_up_as_if_it_were_whole(installation):
     installation.add()
+    installation.services.database.close()  # what it has read, or has not yet written to the file, stays good
     path = installation.settings.database
     whole = path.read_bytes()
     path.write_bytes(without_the_page_of(installation, "end_entities_by_status", whole))
-    installation.services.database.close()  # what it has read stays good for a while
 
     with pytest.raises(Unavailable, match=r"damaged|malformed"):
         back_up(installation)

@@ -67,6 +67,7 @@ def swap_keys(installation):
 
 def spoil_an_index(installation):
     [(number,)] = installation.sql("SELECT rootpage FROM sqlite_master WHERE name = 'certificates_by_subject'")
+    installation.services.database.close()  # all is in the file then
     content = bytearray(installation.settings.database.read_bytes())
     page = int.from_bytes(content[16:18])
     begin, end = (number - 1) * page, number * page

@@ -203,13 +203,13 @@ def profile(installation, name="CFREE"):
 def test_explaining_signs_nothing_takes_no_serial_and_writes_nothing(installation):
     installation.add()
     object.__setattr__(installation.services.issuance, "new_serial", None)
-    before, signed = installation.settings.database.read_bytes(), installation.oracle.signed()
+    before, signed = installation.database_bytes(), installation.oracle.signed()
 
     explanation = installation.services.explanations.explain(profile(installation), REQUEST, ACTOR, entity="f60c28")
 
     assert not explanation.refused
     assert installation.oracle.signed() == signed
-    assert installation.settings.database.read_bytes() == before
+    assert installation.database_bytes() == before
 
 
 def test_partition_that_the_serial_will_decide_is_not_named(installation):

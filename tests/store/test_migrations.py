@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from app.pki.revocation import RevocationReason
 from app.settings import shipped
 from app.store.access_tokens import AccessTokenStore, Credential
 from app.store.certificates import CertificateStore
-from app.store.database import Database
 from app.store.end_entities import EndEntityStore
+from app.store.integrity import differences
 from app.store.revocation_lists import ListName, RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
-from app.store.schema import differences, migrate
+from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase
 from app.store.times import to_text
 from tests.builders import Clock
 from tests.conftest import run
@@ -31,12 +31,12 @@ def database_of(tmp_path):
     """Make a database as a program with so many migrations left it."""
     made = []
 
-    def make(migrations: int) -> Database:
+    def make(migrations: int) -> SqliteDatabase:
         directory = tmp_path / f"first{migrations}"
         directory.mkdir()
         for path in sorted(shipped("migrations").glob("*.sql"))[:migrations]:
             shutil.copy(path, directory)
-        made.append(Database.create(tmp_path / "midca.sqlite"))
+        made.append(SqliteDatabase.create(tmp_path / "midca.sqlite"))
         migrate(made[-1], directory)
         return made[-1]
 
@@ -107,18 +107,17 @@ VALUES = {
 }
 
 
-def fill(path) -> dict[str, dict]:
+def fill(database: SqliteDatabase) -> dict[str, dict]:
     """Put a row into each table of a database; return them by table."""
-    connection = sqlite3.connect(path)
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    tables = {row["name"] for row in database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     rows = {}
-    for table in set(tables) - {"schema_migrations"}:
-        columns = [(name, kind) for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")]
-        rows[table] = {name: VALUES.get(name, 7 if kind == "INTEGER" else value_of(name)) for name, kind in columns}
-        names, marks = ", ".join(rows[table]), ", ".join("?" * len(rows[table]))
-        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(rows[table].values()))  # noqa: S608
-    connection.commit()
-    connection.close()
+    with database.transaction():
+        for table in tables - {"schema_migrations"}:
+            columns = {row["name"]: row["type"] for row in database.rows(f"PRAGMA table_info({table})")}
+            rows[table] = {
+                name: VALUES.get(name, 7 if columns[name] == "INTEGER" else value_of(name)) for name in columns
+            }
+            database.insert(table, rows[table])
     return rows
 
 
@@ -127,7 +126,7 @@ def value_of(column: str) -> str:
     return to_text(Clock()()) if dates else f"some {column}"
 
 
-def rows_of(database: Database, table: str) -> list[dict]:
+def rows_of(database: SqliteDatabase, table: str) -> list[dict]:
     return database.rows(f"SELECT * FROM {table}")  # noqa: S608 -- a table of ours
 
 
@@ -135,7 +134,7 @@ def rows_of(database: Database, table: str) -> list[dict]:
 def test_every_row_of_every_schema_that_landed_outlives_the_way_to_the_newest(database_of, landed):
     """F24."""
     database = database_of(landed)
-    before = fill(database.path)
+    before = fill(database)
 
     migrate(database, shipped("migrations"))
 
@@ -149,10 +148,11 @@ def test_every_row_of_every_schema_that_landed_outlives_the_way_to_the_newest(da
 @pytest.mark.parametrize("landed", [0, 2, len(MIGRATIONS) - 1], ids=["empty", "one list a CA", "the one before"])
 def test_migration_that_is_killed_at_any_step_goes_on_as_if_nothing_had_been(database_of, tmp_path, landed):
     """F24."""
-    path = database_of(landed).path
-    fill(path)
+    database = database_of(landed)
+    fill(database)
+    database.close()
 
-    done = run(sys.executable, "-m", "tests.kill_steps", "migrate", path, tmp_path / "work.sqlite", cwd=HERE)
+    done = run(sys.executable, "-m", "tests.kill_steps", "migrate", database.path, tmp_path / "work.sqlite", cwd=HERE)
 
     assert done.returncode == 0, done.stderr
     steps = [json.loads(line) for line in done.stdout.splitlines()]

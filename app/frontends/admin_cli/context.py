@@ -45,6 +45,8 @@ class Program:
     backup: Callable[[], Backup]
     restoring: Callable[[], Restoring]
     doctor: Callable[[], Doctor]
+    migrate: Callable[[], list[str]]
+    copy_database: Callable[[str], dict[str, int]]
 
 
 class Failed(click.ClickException):

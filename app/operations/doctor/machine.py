@@ -20,7 +20,8 @@ def disk(patient: Patient) -> Iterator[Finding]:
     """Is there room for the database to grow and to be copied?"""
     said = patient.readiness["disk"]
     free = shutil.disk_usage(patient.places.data).free
-    wanted = _ROOM + 2 * patient.places.database.stat().st_size
+    database = patient.places.database
+    wanted = _ROOM + (2 * database.stat().st_size if database.exists() else 0)
     advice = "Make room: midca refuses every request whose record cannot be written."
     if said != "ok":
         yield problem(said, advice)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Refusal
 from app.operations.doctor.finding import Finding, ok, problem, warning
 from app.pki.end_entity import ENROLLABLE
-from app.store.integrity import problems
-from app.store.schema import applied, differences
+from app.store.integrity import differences, problems, version
+from app.store.schema import applied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ def database(patient: Patient) -> Iterator[Finding]:
     for sentence in found:
         yield problem(f"SQLite finds: {sentence}.", _RESTORE)
     if not found:
-        yield ok("The database can be written, and SQLite finds nothing wrong in it.")
+        yield ok("The database can be written, and nothing is wrong in its file.")
 
 
 def schema(patient: Patient) -> Iterator[Finding]:
@@ -47,7 +46,7 @@ def schema(patient: Patient) -> Iterator[Finding]:
             "Somebody changed it by hand, or it is of a midca that was never released: ask its maintainers.",
         )
     if not found:
-        yield ok(f"midca {patient.version}, schema {applied(opened)[-1]}, SQLite {sqlite3.sqlite_version}.")
+        yield ok(f"midca {patient.version}, schema {applied(opened)[-1]}, {version(opened)}.")
 
 
 def pending_certificates(patient: Patient) -> Iterator[Finding]:

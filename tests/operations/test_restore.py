@@ -1,23 +1,26 @@
 """What becomes of a CA that was restored: nothing comes twice, and the log says what happened (F23)."""
 
 import shutil
+from functools import partial
 
 import pytest
 from cryptography import x509
 
 from app.bootstrap import open_services
+from app.command import _places
 from app.errors import ConfigurationError, Conflict, InvalidInput, Refusal
 from app.files.checkpoint_files import CheckpointFile
 from app.operations.actor import SYSTEM
-from app.operations.restoring import LIST_NUMBERS
+from app.operations.restoring import LIST_NUMBERS, Restoring
 from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
+from app.storage import open_database
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState
 from tests.backups import PASSPHRASE, RestoredInstallation, back_up, export, restore
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR, settings_for
-from tests.signer_oracle import recorded
+from tests.signer_oracle import SignerOracle, recorded
 
 
 @pytest.fixture
@@ -50,6 +53,7 @@ def findings(installation, **copies) -> tuple[list[str], tuple[str, ...]]:
     return [finding.sentence for finding in done.findings.found], done.notes
 
 
+@pytest.mark.both_databases
 def test_certificates_and_end_entities_are_as_in_the_backup(installation, restored):
     serial = enrol(installation, "f60c28")
     file = back_up(installation).path
@@ -384,6 +388,30 @@ def test_export_that_is_older_than_the_backup_is_refused(installation):
 
 
 # ------------------------------------------------------------------------------------------------ where it is restored
+
+
+def test_into_an_empty_postgresql_and_no_other(installation, postgresql):
+    enrol(installation, "f60c28")
+    file = back_up(installation).path
+    base = installation.base / "other"
+    shutil.copytree(installation.base / "profiles", base / "profiles")
+    settings = settings_for(base, MIDCA_DATABASE=postgresql.create("restored"))
+    restoring = Restoring(_places(settings), installation.clock, partial(open_database, settings, create=True))
+
+    restoring.run(file, ACTOR, passphrase=str)
+
+    assert not settings.database.exists()
+    for name in ("ca/keys", "secrets"):
+        shutil.copytree(installation.settings.data / name, settings.data / name, dirs_exist_ok=True)
+    oracle = SignerOracle(base / "oracle")
+    services = open_services(settings, create=True, now=installation.clock, signing_key=oracle.wrap).services
+    assert services.audit_verification.run().findings.found == []
+    assert len(services.certificates.of_user("f60c28")) == 1
+    assert services.checkpoints.restores.all()[0].list_number > installation.clock().timestamp()
+    services.database.close()
+    shutil.rmtree(settings.data)
+    with pytest.raises(Conflict, match="is not empty"):
+        restoring.run(file, ACTOR, passphrase=str)
 
 
 def test_directory_that_is_not_empty_is_refused_and_left_alone(installation):

@@ -132,6 +132,6 @@ def _finish(response: Response) -> Response:
         "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
         **g.log_fields,
     }
-    metrics.count(response, seconds, str(fields["outcome"]))
+    metrics.count(response, seconds, fields)
     _log.info("request", extra={"fields": fields})
     return response

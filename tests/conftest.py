@@ -81,9 +81,9 @@ def settings_for(base: Path, **environment: str) -> Settings:
 class Installation:
     """A CA of its own for one test: services, clock, and the oracle that saw every signature."""
 
-    def __init__(self, base: Path, **environment: str) -> None:
+    def __init__(self, base: Path, *, clock: Clock | None = None, **environment: str) -> None:
         self.base = base
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.oracle = SignerOracle(base / "oracle")
         self.settings = settings_for(base, **environment)
         self.opened = self.open()

@@ -55,21 +55,24 @@ class OcspResponder:
             raise InvalidInput("The key of the OCSP responder does not fit its certificate.")
 
     @property
+    def begin(self) -> datetime:
+        """The first moment the certificate is valid."""
+        return self.certificate.not_valid_before_utc
+
+    @property
     def end(self) -> datetime:
         """The last moment the certificate is valid."""
         return self.certificate.not_valid_after_utc
 
     def is_valid(self, authority: CertificateAuthority, now: datetime) -> bool:
         """Return whether it may answer for the CA at ``now``."""
-        begin = self.certificate.not_valid_before_utc
-        return begin <= now <= self.end and self.certificate.issuer == authority.certificate.subject
+        return self.begin <= now <= self.end and self.certificate.issuer == authority.certificate.subject
 
     def is_due(self, authority: CertificateAuthority, now: datetime) -> bool:
         """Return whether it is time for its successor: at half its life, unless a successor could not live longer."""
         if not self.is_valid(authority, now):
             return True
-        begin = self.certificate.not_valid_before_utc
-        return now >= begin + (self.end - begin) / 2 and self.end < authority.certificate.not_valid_after_utc
+        return now >= self.begin + (self.end - self.begin) / 2 and self.end < authority.certificate.not_valid_after_utc
 
 
 def generate_key() -> ec.EllipticCurvePrivateKey:

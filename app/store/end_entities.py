@@ -100,6 +100,29 @@ class EndEntityStore:
         )
         return changed == 1
 
+    def spend(self, username: str, serial: str, now: datetime) -> None:
+        """Spend the one-time password as :meth:`claim` does, unasked, for a certificate that is known to be made."""
+        self._database.execute(
+            "UPDATE end_entities SET status = :inprocess, claimed_by = :serial, password_verifier = NULL, "
+            "modified_at = :now WHERE username = :username",
+            inprocess=EndEntityStatus.INPROCESS,
+            serial=serial,
+            now=to_text(now),
+            username=username,
+        )
+
+    def disarm(self, username: str) -> None:
+        """Take the password from an end entity: nobody can enrol until one is set anew."""
+        self._database.execute(
+            "UPDATE end_entities SET password_verifier = NULL WHERE username = :username", username=username
+        )
+
+    def disarm_all(self) -> int:
+        """Take the passwords from all end entities; return how many had one."""
+        return self._database.execute(
+            "UPDATE end_entities SET password_verifier = NULL WHERE password_verifier IS NOT NULL"
+        )
+
     def finish(self, username: str, serial: str, now: datetime) -> bool:
         """Make the end entity GENERATED if ``serial`` still holds its claim (nobody re-armed or revoked it since)."""
         changed = self._database.execute(

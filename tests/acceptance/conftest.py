@@ -41,12 +41,16 @@ def server(make_server) -> RunningServer:
 @pytest.fixture
 def fast_server(make_server, tmp_path: Path) -> RunningServer:
     """Two workers, and P-256 keys for CAs and devices, so that starts and requests are quick."""
+    fast_profiles(tmp_path / "profiles")
+    return make_server(workers=2)
+
+
+def fast_profiles(path: Path) -> None:
     shipped = (Path(__file__).parents[2] / "profiles" / "CFREE.yaml").read_text()
     assert SHIPPED_KEY in shipped
     cfree = shipped.replace(SHIPPED_KEY, "curves: [P-256]")
     hierarchy = HIERARCHY.replace("keysize: 2048", "keytype: P-256")
-    profiles_directory(tmp_path / "profiles", hierarchy=hierarchy, CFREE=cfree)
-    return make_server(workers=2)
+    profiles_directory(path, hierarchy=hierarchy, CFREE=cfree)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from app.settings import shipped
 from app.store.certificate_counts import counts
 from app.store.event_readers import EventReader
 from app.web import create_app
+from tests import ocsp
+from tests.backups import back_up
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR, require_tool, run
 from tests.operations.test_end_entity_profiles import own_profiles
@@ -156,6 +158,55 @@ def test_list_and_ca_are_those_that_are_served(installation, client, scrape):
     assert values["midca_ca_expire_time_seconds", "IOTmidCA"] == authority.certificate.not_valid_after_utc.timestamp()
 
 
+def test_ocsp_answers_are_counted_by_what_they_say(installation, client, scrape):
+    installation.add()
+    serial = int(installation.sign("f60c28", "dojot", one_line(csr())).serial, 16)
+    issuer = installation.services.authorities.named("IOTmidCA").certificate
+    before = scrape()
+
+    ocsp.get(client, ocsp.request(issuer, serial))
+    installation.services.revocation.change("IOTmidCA", f"{serial:X}", RevocationReason.KEYCOMPROMISE, ACTOR)
+    for _ in range(2):
+        ocsp.get(client, ocsp.request(issuer, serial))
+    ocsp.get(client, ocsp.request(issuer, 4711))
+    client.post("/ocsp", data=b"nonsense", content_type=ocsp.TYPE)
+
+    after = scrape()
+    statuses = ("good", "revoked", "unknown", "malformed_request")
+    assert [grown(before, after, "midca_ocsp_answers_total", status) for status in statuses] == [1, 2, 1, 1]
+
+
+def test_end_of_every_certificate_of_ones_own_is_told(installation, scrape):
+    values = scrape()
+    responders = installation.services.ocsp.responders
+
+    for authority in installation.services.authorities:
+        end = responders.current(authority).end.timestamp()
+        assert values["midca_ocsp_responder_expire_time_seconds", authority.name] == end
+
+
+def test_audit_log_and_its_checkpoints(installation, scrape):
+    installation.add()
+    head = installation.services.checkpoints.write()
+    covered = scrape()
+    installation.clock.advance(minutes=3)
+    installation.add("another")
+
+    values = scrape()
+    assert (covered["midca_audit_entries_uncovered",], values["midca_audit_entries_uncovered",]) == (0, 1)
+    assert values["midca_audit_entries_total",] == head.size + 1
+    written = installation.clock().timestamp() - values["midca_audit_checkpoint_time_seconds",]
+    assert written == pytest.approx(180)
+
+
+def test_last_backup(installation, scrape):
+    assert ("midca_backup_time_seconds",) not in scrape()
+
+    back_up(installation)
+
+    assert scrape()["midca_backup_time_seconds",] == pytest.approx(installation.clock().timestamp())
+
+
 def test_without_a_database_the_rest_is_answered(installation, make_installation):
     inside = make_installation(MIDCA_METRICS_NETWORKS="127.0.0.1")
     kept = inside.settings.database.rename(inside.settings.database.with_suffix(".kept"))
@@ -201,6 +252,8 @@ def test_documentation_has_every_metric_and_no_other(installation, client, admin
     serial = installation.sign("f60c28", "dojot", one_line(csr())).serial
     installation.services.revocation.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR)
     client.get("/nowhere")
+    client.post("/ocsp", data=b"nonsense", content_type=ocsp.TYPE)
+    back_up(installation)
     text = client.get("/metrics", headers=admin).text
     told = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
     rows = re.findall(r"^\| (`midca_[^|]*)\|", DOCS.read_text(), re.MULTILINE)

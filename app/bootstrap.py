@@ -12,7 +12,7 @@ from functools import partial
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-from app.errors import ConfigurationError, Unavailable
+from app.errors import ConfigurationError, ProfileViolation, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.end_entity_profile_files import load_end_entity_profiles
@@ -123,10 +123,13 @@ def _open(
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
         _check_remembered(settings, certificates)
+        drafts = Drafts()
         hierarchy = Hierarchy(
             declared,
             files,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
             signing_key,
@@ -151,6 +154,8 @@ def _open(
             ResponderFiles(settings.responder_files, files.passphrase),
             authorities,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
             settings.data / ".ocsp.lock",
@@ -168,7 +173,6 @@ def _open(
             settings.default_password,
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
-        drafts = Drafts()
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
         services = Services(
             authorities=authorities,
@@ -218,7 +222,7 @@ def _open(
         if create:
             settled = signing.settle_all(authorities)
             lists.issue_due(SYSTEM)
-            responders.renew_due(SYSTEM)
+            _renew_responders(responders)
         token_written = create and _write_admin_token(settings, tokens)
         if create:
             _begin_checkpoints(checkpoints)
@@ -259,6 +263,13 @@ def _checkpoints(
         settings.audit_checkpoint_interval,
         settings.data / ".audit.lock",
     )
+
+
+def _renew_responders(responders: OcspResponders) -> None:
+    try:
+        responders.renew_due(SYSTEM)
+    except ProfileViolation as violation:
+        raise ConfigurationError(f"No certificate can be made for an OCSP responder: {violation}") from violation
 
 
 def _begin_checkpoints(checkpoints: Checkpoints) -> None:

@@ -15,18 +15,12 @@ from urllib.parse import urlsplit
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
+from app.files.shipped import shipped
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
 from app.frontends.device_events.configuration import DeviceNames
 from app.pki.end_entity_rules import DOJOT_PASSWORD
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_PACKAGE: Final = Path(__file__).parent
-
-
-def shipped(name: str) -> Path:
-    """Return ``profiles`` or ``migrations``: inside the package when installed, beside it in a checkout."""
-    return next(path for path in (_PACKAGE / name, _PACKAGE.parent / name) if path.is_dir())
-
 
 _MAX_DIGITS: Final = 9
 _URL: Final = re.compile(

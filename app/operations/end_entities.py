@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity
-from app.pki import distinguished_name
+from app.pki import alternative_name, distinguished_name
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
 from app.pki.end_entity_rules import Candidate
+from app.pki.period import Period
 from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action
 
@@ -38,6 +39,7 @@ _REVOKING = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, Revocati
 class Registration:
     """What an end entity is to be; None leaves a value to the end entity profile, whose default is dojot's.
 
+    ``subject_alt_name``, and when its certificates begin and end, are as EJBCA writes them.
     ``password`` None is one that was left out, which the profile may have a default for; an empty one is none. With
     ``password_later`` one that stays left out is no breach of the profile: nobody can enrol before one is set.
     """
@@ -45,6 +47,9 @@ class Registration:
     username: str
     password: str | None = dataclasses.field(repr=False)
     subject_dn: str | None = None
+    subject_alt_name: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
     ca_name: str | None = None
     certificate_profile: str | None = None
     end_entity_profile: str = DEFAULT_PROFILE
@@ -177,6 +182,7 @@ class EndEntities:
     def described(self, registration: Registration) -> EndEntity:
         """Return the end entity that a registration describes, or raise what is wrong with it; nothing is saved."""
         candidate = self._candidate(registration)
+        start_time, end_time = candidate.period.texts()
         now = self.now()
         return EndEntity(
             username=candidate.username,
@@ -186,6 +192,9 @@ class EndEntities:
             certificate_profile=candidate.certificate_profile,
             end_entity_profile=registration.end_entity_profile,
             token_type=candidate.token_type,
+            subject_alt_name=alternative_name.to_string(candidate.alternative_names),
+            start_time=start_time,
+            end_time=end_time,
             send_notification=registration.send_notification,
             password_verifier=self._verifier(candidate.username, candidate.password),
             created_at=now,
@@ -210,15 +219,21 @@ class EndEntities:
         candidate = Candidate(
             username=username,
             subject=_subject(registration, profile),
+            alternative_names=_alternative_names(registration, profile),
+            period=Period.from_texts(registration.start_time, registration.end_time),
             ca_name=_or(registration.ca_name, profile.cas.default),
             certificate_profile=_or(registration.certificate_profile, profile.certificate_profiles.default),
             token_type=_or(registration.token_type, profile.token_types.default),
             password=_or(registration.password, self._default_password(profile)),
             password_later=registration.password_later,
         )
-        certificate_profile = self.profiles.named(candidate.certificate_profile)
+        certificate_profile = self.profiles.for_end_entity(candidate.certificate_profile)
         self.authorities.for_end_entities(candidate.ca_name)
         certificate_profile.check_authority(candidate.ca_name)
+        if candidate.period and certificate_profile.validity.longest is None:
+            raise InvalidInput(
+                f"Certificate profile {certificate_profile.name} lets no end entity choose when its certificates end."
+            )
         if self.authorities.holder_of_subject(candidate.subject) is not None:
             raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
         profile.check(candidate)
@@ -248,10 +263,17 @@ def _subject(registration: Registration, profile: EndEntityProfile) -> x509.Name
     return distinguished_name.parse(registration.subject_dn)
 
 
+def _alternative_names(registration: Registration, profile: EndEntityProfile) -> tuple[x509.GeneralName, ...]:
+    if registration.subject_alt_name is None:
+        return profile.alternative_names.default_for(registration.username)
+    return alternative_name.parse(registration.subject_alt_name)
+
+
 def _candidate(entity: EndEntity, password: str) -> Candidate:
     return Candidate(
         username=entity.username,
         subject=distinguished_name.parse(entity.subject_dn),
+        alternative_names=alternative_name.parse(entity.subject_alt_name),
         ca_name=entity.ca_name,
         certificate_profile=entity.certificate_profile,
         token_type=entity.token_type,

@@ -9,14 +9,13 @@ from app.operations.enrolment_password import random_password
 from app.pki import distinguished_name
 from app.pki.end_entity import TokenType
 from app.pki.end_entity_profile import EndEntityProfile
+from app.pki.end_entity_names import SubjectField, SubjectFieldsRule
 from app.pki.end_entity_rules import (
     AvailableCasRule,
     Candidate,
     CertificateProfilesRule,
     EnrolmentWindowRule,
     PasswordRule,
-    SubjectField,
-    SubjectFieldsRule,
     TokenTypesRule,
     UsernameRule,
 )

@@ -12,7 +12,7 @@ from functools import partial
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-from app.errors import ConfigurationError, ProfileViolation, Unavailable
+from app.errors import ConfigurationError, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.end_entity_profile_files import load_end_entity_profiles
@@ -222,7 +222,7 @@ def _open(
         if create:
             settled = signing.settle_all(authorities)
             lists.issue_due(SYSTEM)
-            _renew_responders(responders)
+            responders.renew_due(SYSTEM)
         token_written = create and _write_admin_token(settings, tokens)
         if create:
             _begin_checkpoints(checkpoints)
@@ -263,13 +263,6 @@ def _checkpoints(
         settings.audit_checkpoint_interval,
         settings.data / ".audit.lock",
     )
-
-
-def _renew_responders(responders: OcspResponders) -> None:
-    try:
-        responders.renew_due(SYSTEM)
-    except ProfileViolation as violation:
-        raise ConfigurationError(f"No certificate can be made for an OCSP responder: {violation}") from violation
 
 
 def _begin_checkpoints(checkpoints: Checkpoints) -> None:

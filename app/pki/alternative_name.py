@@ -54,8 +54,10 @@ def parse(text: str) -> tuple[x509.GeneralName, ...]:
 
     A comma within a name is written ``\,``. Raises :class:`InvalidInput` for what is no name of one of the four kinds.
     """
-    parts = _PART.findall(text) if text.strip() else []
-    if parts and ",".join(parts) != text:
+    if not text.strip():
+        return ()
+    parts = _PART.findall(text)
+    if ",".join(parts) != text:
         raise InvalidInput(f"The subject alternative name {text[:_SHOWN]!r} is no list of names.")
     if len(parts) > MAX_NAMES:
         raise InvalidInput(f"The subject alternative name holds more than {MAX_NAMES} names.")

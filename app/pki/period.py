@@ -27,9 +27,14 @@ class Period:
     end: Moment | None = None
 
     @classmethod
-    def from_texts(cls, start: str | None, end: str | None) -> Period:
-        """Read both as EJBCA or ISO 8601 write them, None and empty for none; raise :class:`InvalidInput`."""
-        return cls(_moment(start, "StartTime"), _moment(end, "EndTime"))
+    def from_texts(
+        cls, start: str | None, end: str | None, names: tuple[str, str] = ("StartTime", "EndTime")
+    ) -> Period:
+        """Read both as EJBCA or ISO 8601 write them, None and empty for none.
+
+        Raises :class:`InvalidInput`, which calls the two by their ``names``.
+        """
+        return cls(_moment(start, names[0]), _moment(end, names[1]))
 
     def texts(self) -> tuple[str, str]:
         """Return both as EJBCA writes them, empty for none."""

@@ -49,7 +49,7 @@ def sign(username: str) -> Response:
         body = _schema.load(document)
     except ValidationError as error:
         raise HttpRefusal("Missing parameter. Expected: passwd and certificate") from error
-    period = Period.from_texts(body["notBefore"], body["notAfter"])
+    period = Period.from_texts(body["notBefore"], body["notAfter"], ("notBefore", "notAfter"))
     issued = services().issuance.issue(username, body["passwd"], body["certificate"], actor(), period)
     note(serial=issued.serial)
     return jsonify(status={"data": certificate_value(issued.certificate), "responseType": "CERTIFICATE"})

@@ -99,7 +99,7 @@ def explain(profile: str) -> Response:
         raise HttpRefusal(
             "Expected: csr, and either entity or subject; ca, notBefore and notAfter may be given."
         ) from error
-    period = Period.from_texts(body.pop("notBefore"), body.pop("notAfter"))
+    period = Period.from_texts(body.pop("notBefore"), body.pop("notAfter"), ("notBefore", "notAfter"))
     explanation = services().explanations.explain(named, body.pop("csr"), period=period, **body)
     note(profile=named.name, refused=explanation.refused)
     draft = explanation.draft

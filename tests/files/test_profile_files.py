@@ -10,7 +10,7 @@ from app.files.profile_case_files import load_cases
 from app.files.profile_files import OWN_PROFILES, load_profile, load_profiles
 from app.pki import distinguished_name
 from app.pki.certificate_template import extension
-from app.pki.profile_rules import CertificatePoliciesRule
+from app.pki.profile_rules import WEEKDAYS, CertificatePoliciesRule
 from app.settings import shipped
 from tests.builders import profiles_directory
 
@@ -158,6 +158,15 @@ NO_NAMES = {"dns": False, "ip": False}
         ({"validity": "0d"}, "validity", "one minute"),
         ({"validity": "999999y"}, "validity", "36525"),
         ({"validity": True}, "validity", "number of days"),
+        ({"validity": "10m", "backdate": 10}, "validity", "no longer than backdate"),
+        ({"validity_override": "1y"}, "validity_override", "shorter than validity"),
+        ({"validity": 7, "no_end_on": ["sunday"]}, "no_end_on", "less than 8 days"),
+        ({"no_end_on": list(WEEKDAYS)}, "no_end_on", "no day to end on"),
+        ({"no_end_on": ["someday"]}, "no_end_on.0", "Must be one of"),
+        ({"alternative_names": {"dns": True, "source": "csr"}}, "alternative_names.source", "Must be one of"),
+        ({"policies": [{"oid": "1.2.3", "notice": "a" * 201}]}, "policies.0.notice", "200"),
+        ({"policies": [{"oid": "1.2.3", "notice": "a\nb"}]}, "policies.0.notice", "cannot be shown"),
+        ({"type": "sub_ca"}, "type", "is one of end_entity, ca, ocsp_responder"),
     ],
     ids=str,
 )

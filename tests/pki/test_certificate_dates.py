@@ -136,7 +136,9 @@ def test_dates_are_read_as_ejbca_and_iso_8601_write_them(text, meant, written):
     assert Period.from_texts(None, written).end == meant
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "1:2", "-1:0:0", "2030-13-01", "0001-01-01 00:00:00+14:00", "30d", "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "1:2", "-1:0:0", "2030-13-01", "0001-01-01 00:00:00+14:00", "30d", "\ud800"]
+)
 def test_what_is_no_date_is_refused_in_ejbcas_words(text):
     with pytest.raises(InvalidInput, match="Invalid date format in EndTime"):
         Period.from_texts("", text)

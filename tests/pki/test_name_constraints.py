@@ -48,7 +48,12 @@ CASES = [
     ({PERMITTED: [NETWORK]}, "CN=a", "IP:2001:db8::1", False),
     ({EXCLUDED: EVERY_ADDRESS}, "CN=a", "IP:2001:db8::1", False),
     ({EXCLUDED: EVERY_ADDRESS}, "CN=a", "DNS:a.example", True),
-    ({PERMITTED: [NETWORK], EXCLUDED: [x509.IPAddress(ipaddress.ip_network("10.1.0.0/16"))]}, "CN=a", "IP:10.1.2.3", False),
+    (
+        {PERMITTED: [NETWORK], EXCLUDED: [x509.IPAddress(ipaddress.ip_network("10.1.0.0/16"))]},
+        "CN=a",
+        "IP:10.1.2.3",
+        False,
+    ),
     ({PERMITTED: [MAIL_HOST]}, "CN=a", "email:a@b.example", True),
     ({PERMITTED: [MAIL_HOST]}, "CN=a", "email:a@c.b.example", False),
     ({PERMITTED: [MAIL_DOMAIN]}, "CN=a", "email:a@c.b.example", True),
@@ -86,9 +91,7 @@ def constrained(constraint) -> CertificateAuthority:
         x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - timedelta(days=1), NOW + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.NameConstraints(constraint.get(PERMITTED), constraint.get(EXCLUDED)), critical=True
-        )
+        .add_extension(x509.NameConstraints(constraint.get(PERMITTED), constraint.get(EXCLUDED)), critical=True)
         .sign(key, hashes.SHA256())
     )
     return CertificateAuthority("Constrained", (certificate,), key)

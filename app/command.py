@@ -18,7 +18,7 @@ import click
 
 from app import logs
 from app.bootstrap import Opened, open_services
-from app.errors import ConfigurationError, Refusal
+from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
@@ -30,11 +30,11 @@ from app.settings import Settings, device_events
 
 
 def main() -> None:
-    """Run the command line; a configuration that makes no sense, or by which nothing can be signed, is exit status 3."""
+    """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
     program = Program(_open, _profiles, _end_entity_profiles, _reload, _init, _serve, _events, version("midca"))
     try:
         cli(obj=program, prog_name="midca")
-    except (ConfigurationError, Refusal) as error:
+    except ConfigurationError as error:
         click.echo(f"midca: {error}", err=True)
         sys.exit(3)
 

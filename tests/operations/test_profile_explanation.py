@@ -87,7 +87,7 @@ EXTENSIONS = st.sampled_from(
 @st.composite
 def requests(draw):
     asked = {value.oid: value for value in draw(st.lists(EXTENSIONS, max_size=3))}
-    extensions = [(value, draw(st.booleans())) for value in asked.values()]
+    extensions = [(value, draw(st.sampled_from([False, False, True]))) for value in asked.values()]
     if names := draw(st.lists(NAMES, max_size=3)):
         extensions.append((x509.SubjectAlternativeName(names), draw(st.booleans())))
     username = draw(st.sampled_from(USERNAMES))
@@ -101,8 +101,8 @@ def profiles(draw):
     document = {
         **VALID,
         "key": {
-            "rsa": {"min": draw(st.sampled_from([2048, 3072])), "max": 4096},
-            "curves": draw(st.sampled_from([[], ["P-256"], ["P-256", "P-384"]])),
+            "rsa": {"min": draw(st.sampled_from([2048, 2048, 2048, 3072])), "max": 4096},
+            "curves": draw(st.sampled_from([["P-256", "P-384"], ["P-256", "P-384"], ["P-256"], []])),
             "ed25519": draw(st.booleans()),
         },
         "validity": draw(st.sampled_from([1, 730, 30000, "36h", "2y 3mo"])),
@@ -121,7 +121,7 @@ def profiles(draw):
             "email": draw(st.booleans()),
             "templates": draw(st.sampled_from([[], ["dns:{username}.example"], ["email:{username}@devices.example"]])),
             "required": False,
-            "otherwise": draw(st.sampled_from(["refuse", "drop"])),
+            "otherwise": draw(st.sampled_from(["drop", "drop", "refuse"])),
             "critical": draw(st.booleans()),
         },
         "key_usage": {
@@ -174,8 +174,8 @@ POINTS = st.builds(
 
 PERIODS = st.builds(
     Period,
-    start=st.none() | st.timedeltas(timedelta(0), timedelta(days=40)),
-    end=st.none() | st.timedeltas(timedelta(0), timedelta(days=4000)),
+    start=st.none() | st.timedeltas(timedelta(0), timedelta(days=10)),
+    end=st.none() | st.timedeltas(timedelta(days=9), timedelta(days=4000)),
 )
 REGISTERED = {
     "subject_alt_name": st.sampled_from(["", "DNS:a.example", "DNS:b.devices.example,URI:urn:dojot:a", "IP:10.1.2.3"]),

@@ -11,7 +11,6 @@ from app.files.profile_files import OWN_PROFILES, load_profile, load_profiles
 from app.pki import distinguished_name
 from app.pki.certificate_template import extension
 from app.pki.profile_rules import WEEKDAYS, CertificatePoliciesRule
-from app.settings import shipped
 from tests.builders import profiles_directory
 
 VALID = {
@@ -355,12 +354,3 @@ def test_directory_without_a_profile_is_refused(tmp_path):
 
     with pytest.raises(ConfigurationError, match="no certificate profile"):
         load_profiles(tmp_path)
-
-
-def test_shipped_profile_is_dojots():
-    profile = load_profiles(shipped("profiles"))["CFREE"]
-
-    assert profile.validity.validity.days == 730
-    assert (profile.key.rsa_min_bits, profile.key.rsa_max_bits) == (2048, 8192)
-    assert profile.extended_key_usage.usages == ()
-    assert not profile.key_usage.critical

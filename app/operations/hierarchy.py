@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-    from app.pki.certificate_profile import CertificateProfile
-    from app.pki.certificate_template import CertificateTemplate
     from app.pki.declared_authority import DeclaredAuthority
 
 
@@ -87,7 +85,6 @@ class Hierarchy:
                     f"The hierarchy file contradicts the CA {declared.name} on disk: {'; '.join(problems)}. "
                     "An existing CA is never made again; restore the file, or give the new CA another name."
                 )
-
             self._check_profile(declared, new=certificate is None)
 
     def _check_profile(self, declared: DeclaredAuthority, *, new: bool) -> None:
@@ -137,44 +134,29 @@ class Hierarchy:
         self.files.save_certificate(declared.name, self._certify(declared, key))
 
     def _certify(self, declared: DeclaredAuthority, key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
-        profile = self.profiles.for_authority(declared.name, declared.profile)
         try:
-            template = declared.template(profile, key.public_key())
-            sign = self._sign_root if declared.issuer is None else self._sign_below
-            return sign(declared, key, profile, template)
+            return self._signed(declared, key)
         except ProfileViolation as violation:
             raise ConfigurationError(f"The CA {declared.name} cannot be made: {violation}") from violation
 
-    def _sign_root(
-        self,
-        declared: DeclaredAuthority,
-        key: CertificateIssuerPrivateKeyTypes,
-        profile: CertificateProfile,
-        template: CertificateTemplate,
-    ) -> x509.Certificate:
-        serial = self.new_serial()
-        not_before = self.now().replace(microsecond=0) - template.backdated
-        self.drafts.check_root(profile, template, serial=serial, not_before=not_before)
-        particulars = Particulars(serial, not_before, after(not_before, template.validity))
-        subject = Subject(declared.name, CertificateType.ROOT_CA)
-        row = self.signing.pending_row(declared.name, template, particulars, subject)
-        record = self.signing.recorder(row, lambda: None, SYSTEM)
-        certificate = self_signed(template, key, serial=serial, not_before=not_before, record=record)
-        self.signing.store_signed(declared.name, certificate, SYSTEM)
-        return certificate
-
-    def _sign_below(
-        self,
-        declared: DeclaredAuthority,
-        _key: CertificateIssuerPrivateKeyTypes,
-        profile: CertificateProfile,
-        template: CertificateTemplate,
-    ) -> x509.Certificate:
+    def _signed(self, declared: DeclaredAuthority, key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
+        profile = self.profiles.for_authority(declared.name, declared.profile)
+        template = declared.template(profile, key.public_key())
         serial, now = self.new_serial(), self.now()
+        if declared.issuer is None:
+            not_before = now.replace(microsecond=0) - template.backdated
+            self.drafts.check_root(profile, template, serial=serial, not_before=not_before)
+            subject = Subject(declared.name, CertificateType.ROOT_CA)
+            particulars = Particulars(serial, not_before, after(not_before, template.validity))
+            row = self.signing.pending_row(declared.name, template, particulars, subject)
+            record = self.signing.recorder(row, lambda: None, SYSTEM)
+            certificate = self_signed(template, key, serial=serial, not_before=not_before, record=record)
+            self.signing.store_signed(declared.name, certificate, SYSTEM)
+            return certificate
         issuer = self._load(next(other for other in self.declared if other.name == declared.issuer))
         self.drafts.check(issuer, profile, template, serial=serial, now=now)
-        particulars = issuer.particulars(template, serial=serial, now=now)
         subject = Subject(declared.name, CertificateType.SUB_CA)
+        particulars = issuer.particulars(template, serial=serial, now=now)
         row = self.signing.pending_row(issuer.name, template, particulars, subject)
         record = self.signing.recorder(row, lambda: None, SYSTEM)
         certificate = issuer.sign(template, serial=serial, now=now, record=record)

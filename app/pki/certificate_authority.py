@@ -126,6 +126,8 @@ class CertificateAuthority:
 
     def check_names(self, template: CertificateTemplate) -> None:
         """Raise :class:`ProfileViolation` when a CA of the chain may not certify one of the names (RFC 5280 6.1.3)."""
+        if not self._name_constraints:
+            return
         names = (name for each in template.extensions for name in _alternative_names(each.value))
         if found := dict.fromkeys(problems(self._name_constraints, template.subject, names)):
             raise ProfileViolation(found)

@@ -132,13 +132,12 @@ def _written(names: dict[str, tuple[str, ...]]) -> str:
 
 
 def _described(found: EndEntity) -> dict[str, Any]:
+    registered = {"alternative names": found.subject_alt_name, "start": found.start_time, "end": found.end_time}
     return {
         "name": found.username,
         "status": found.status.name,
         "subject": found.subject_dn,
-        **({"alternative names": found.subject_alt_name} if found.subject_alt_name else {}),
-        **({"start": found.start_time} if found.start_time else {}),
-        **({"end": found.end_time} if found.end_time else {}),
+        **{key: text for key, text in registered.items() if text},
         "ca": found.ca_name,
         "profile": found.certificate_profile,
         "entity profile": found.end_entity_profile,

@@ -27,7 +27,7 @@ _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[!#$&-;=?-Z_a-z~\[\]]|%[0-
 _PART: Final = re.compile(r"(?:\\.|[^\\,])+", re.DOTALL)
 _TO_ESCAPE: Final = re.compile(r"[,\\]")
 _ESCAPED: Final = r"\\\g<0>"
-_NAMED: Final = re.compile(r"\s*([A-Za-z0-9]+)\s*[:=]\s*(.*?)\s*", re.DOTALL)
+_KIND: Final = re.compile(r"\s*([A-Za-z0-9]+)\s*[:=]", re.ASCII)
 
 EJBCA_NAMES: Final = {
     "dns": "dNSName",
@@ -65,13 +65,14 @@ def parse(text: str) -> tuple[x509.GeneralName, ...]:
 
 
 def _parsed(part: str) -> x509.GeneralName:
-    match = _NAMED.fullmatch(re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL))
+    text = re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
+    match = _KIND.match(text)
     kind = _KIND_BY_NAME.get(match[1].lower()) if match else None
     if match is None or kind is None:
         known = ", ".join(EJBCA_NAMES.values())
         raise InvalidInput(f"{part.strip()[:_SHOWN]!r} is no alternative name; the types known are {known}.")
     try:
-        return made_name(kind, match[2])
+        return made_name(kind, text[match.end() :].strip())
     except ValueError as error:
         raise InvalidInput(f"The alternative name {part.strip()[:_SHOWN]!r} cannot be used: {error}.") from error
 

@@ -48,3 +48,10 @@ def test_example_of_a_key_is_good(of_type, key, example, tmp_path):
     path.write_text(yaml.safe_dump(BASES[of_type] | {key: example}))
 
     assert load_profile(path)
+
+
+def test_profile_of_cas_that_the_document_shows_is_good(tmp_path):
+    (text,) = re.findall(r"```yaml\n(# devices-ca\.yaml.*?)```", DOCUMENT, re.DOTALL)
+    (tmp_path / "devices-ca.yaml").write_text(text)
+
+    assert len(load_profile(tmp_path / "devices-ca.yaml").name_constraints.excluded) == 2

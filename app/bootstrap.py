@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConfigurationError, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
@@ -18,7 +19,7 @@ from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
-from app.files.protected import exclusive, make_directory, write_once
+from app.files.protected import FileTurn, exclusive, make_directory, write_once
 from app.files.responder_files import ResponderFiles
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
@@ -40,22 +41,24 @@ from app.operations.profiles import Profiles
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
 from app.operations.revocation import Revocation
+from app.operations.revocation_feed import RevocationFeed
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
+from app.pki.declared_authority import DeclaredAuthority
 from app.settings import Settings
+from app.storage import exists, open_database, turn
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificate_holders import CertificateHolders
 from app.store.certificates import CertificateStore
 from app.store.checkpoints import CheckpointStore
-from app.store.database import Database, check_readable
+from app.store.database import Database
 from app.store.device_events import DeviceEventStore
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
-from app.store.schema import migrate
 
 _log = logging.getLogger("midca")
 Key = CertificateIssuerPrivateKeyTypes
@@ -95,7 +98,7 @@ def open_services(
     """
     if create:
         make_directory(settings.data)
-    elif not settings.database.exists():
+    elif not exists(settings):
         raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
     with exclusive(settings.data / ".setup.lock"):
         return _open(settings, create=create, now=now, new_serial=new_serial, signing_key=signing_key)
@@ -114,7 +117,7 @@ def _open(
     )
     declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
     with ExitStack() as on_failure:
-        database = _database(settings, create=create)
+        database = open_database(settings, create=create)
         on_failure.callback(database.close)
         fresh = create and not names_on_disk(settings.authority_files)
         files = AuthorityFiles(settings.authority_files, settings.key_passphrase.read(create=fresh))
@@ -122,7 +125,7 @@ def _open(
 
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
-        _check_remembered(settings, certificates)
+        _check_remembered(files, declared, certificates)
         drafts = Drafts()
         hierarchy = Hierarchy(
             declared,
@@ -148,7 +151,7 @@ def _open(
             ListSigning(database, list_store, audit, now),
             authorities,
             now,
-            settings.data / ".crl.lock",
+            turn(settings, "crl"),
         )
         responders = OcspResponders(
             ResponderFiles(settings.responder_files, files.passphrase),
@@ -158,7 +161,7 @@ def _open(
             drafts,
             now,
             new_serial,
-            settings.data / ".ocsp.lock",
+            FileTurn(settings.data / ".ocsp.lock"),
         )
         checkpoints = _checkpoints(settings, database, audit, files.passphrase, now)
         entities = EndEntities(
@@ -199,11 +202,13 @@ def _open(
                 reenrol=settings.reenrol,
             ),
             tokens=tokens,
+            callers=settings.access.callers(tokens, certificates, now),
             readiness=Readiness(database, authorities, lists, responders, audit, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
+            revocation_feed=RevocationFeed(revoked, list_store, authorities),
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             checkpoints=checkpoints,
             audit_verification=AuditVerification(checkpoints),
@@ -217,6 +222,8 @@ def _open(
             database=database,
             trusted_networks=settings.trusted_networks,
             metrics_networks=settings.metrics_networks,
+            trusted_proxies=settings.access.trusted_proxies,
+            proxy_secret=settings.access.read_proxy_secret(),
         )
         settled = 0
         if create:
@@ -228,25 +235,6 @@ def _open(
             _begin_checkpoints(checkpoints)
         on_failure.pop_all()
     return Opened(services, tuple(created), token_written, settled)
-
-
-def _database(settings: Settings, *, create: bool) -> Database:
-    if not settings.database.exists():
-        if not create:
-            raise ConfigurationError(f"The database {settings.database} is missing.")
-        if names_on_disk(settings.authority_files):
-            raise ConfigurationError(
-                f"The database {settings.database} is missing, but its CAs are there. A new one would know nothing of "
-                "the certificates they issued; put the database back from your backup."
-            )
-    database = Database.create(settings.database)
-    try:
-        check_readable(database)
-        migrate(database, settings.migrations)
-    except BaseException:
-        database.close()
-        raise
-    return database
 
 
 def _checkpoints(
@@ -261,7 +249,7 @@ def _checkpoints(
         checkpoint_signer(settings.audit_key, passphrase, create=store.newest() is None),
         now,
         settings.audit_checkpoint_interval,
-        settings.data / ".audit.lock",
+        turn(settings, "audit"),
     )
 
 
@@ -274,13 +262,22 @@ def _begin_checkpoints(checkpoints: Checkpoints) -> None:
         _log.error("AUDIT LOG: %s", problem)
 
 
-def _check_remembered(settings: Settings, certificates: CertificateStore) -> None:
-    """Refuse a database that does not know the CAs on disk: it is not the one they signed by."""
-    for name in names_on_disk(settings.authority_files):
-        if certificates.own_of_authority(name) is None:
+def _check_remembered(files: AuthorityFiles, declared: Iterable[DeclaredAuthority], database: CertificateStore) -> None:
+    """Refuse a database and a directory that do not know the same CAs: they do not belong together."""
+    for name in {*files.names(), *(authority.name for authority in declared)}:
+        stored, certificate = database.own_of_authority(name), files.certificate(name)
+        if certificate is not None and stored is None:
             raise ConfigurationError(
-                f"The database {settings.database} knows nothing of the CA {name}, which is on disk; put the right one "
-                "back from your backup."
+                f"The database knows nothing of the CA {name}, which is on disk in {files.directory}; put the right "
+                "one back from your backup."
+            )
+        if stored is not None and (
+            not files.has_key(name)
+            or (certificate is not None and certificate.public_bytes(Encoding.DER) != stored.certificate)
+        ):
+            raise ConfigurationError(
+                f"The database knows the CA {name}, but {files.directory} does not hold its key and certificate; copy "
+                "ca/ and secrets/ from the server that made it."
             )
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, Refusal, SigningUnavailable
-from app.files.protected import exclusive_if_free
 from app.files.responder_files import ResponderFiles, Version
 from app.operations.drafts import Drafts
 from app.operations.profiles import Profiles
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
+    from app.operations.turn import Turn
     from app.pki.certificate_authority import CertificateAuthority
 
 _log = logging.getLogger("midca")
@@ -32,7 +31,7 @@ _log = logging.getLogger("midca")
 
 @dataclass(frozen=True)
 class OcspResponders:
-    """The responders, one a CA. ``lock`` is a file; who holds its lock renews.
+    """The responders, one a CA. Whose ``turn`` it is renews.
 
     Every process looks at the files' versions, so a renewed responder answers everywhere from the next request on.
     """
@@ -44,7 +43,7 @@ class OcspResponders:
     drafts: Drafts
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
-    lock: Path
+    turn: Turn
     _loaded: dict[str, tuple[Version, OcspResponder | None]] = field(default_factory=dict, init=False, repr=False)
 
     def current(self, authority: CertificateAuthority) -> OcspResponder:
@@ -65,7 +64,7 @@ class OcspResponders:
         for authority in self.authorities:
             if not self._is_due(authority):
                 continue
-            with exclusive_if_free(self.lock) as ours:
+            with self.turn.held_if_free() as ours:
                 if ours and self._is_due(authority):
                     self._renew(authority, actor)
                     renewed += 1

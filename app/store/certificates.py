@@ -67,6 +67,11 @@ class StoredCertificate:
         """True once the certificate is revoked or on hold."""
         return self.revocation_reason is not RevocationReason.NOTREVOKED
 
+    def may_be_used(self, now: datetime) -> bool:
+        """True until the certificate ends or is revoked for good; a hold can be taken back."""
+        for_good = self.revoked and self.revocation_reason is not RevocationReason.CERTIFICATEHOLD
+        return not for_good and self.not_after > now
+
 
 class CertificateStore:
     """Reads and conditional writes; the writes need an open transaction."""
@@ -173,8 +178,7 @@ class CertificateStore:
             for other in self.of_user(certificate.username)
             if (other.ca_name, other.serial) != (certificate.ca_name, certificate.serial)
             and other.state is CertificateState.ISSUED
-            and other.revocation_reason in {RevocationReason.NOTREVOKED, RevocationReason.CERTIFICATEHOLD}
-            and other.not_after > now
+            and other.may_be_used(now)
         ]
         for other in replaced:
             self.change_reason(other.ca_name, other.serial, other.revocation_reason, RevocationReason.SUPERSEDED, now)

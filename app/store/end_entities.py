@@ -27,7 +27,7 @@ class EndEntityStore:
     def page(self, *, after: str = "", limit: int = 100, status: EndEntityStatus | None = None) -> list[EndEntity]:
         """Return up to ``limit`` end entities in the order of their names, beginning behind ``after``."""
         rows = self._database.rows(
-            "SELECT * FROM end_entities WHERE username > :after AND (:status IS NULL OR status = :status) "
+            "SELECT * FROM end_entities WHERE username > :after AND status = coalesce(:status, status) "
             "ORDER BY username LIMIT :limit",
             after=after,
             limit=limit,

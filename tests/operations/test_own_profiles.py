@@ -185,7 +185,7 @@ def test_constrained_ca_refuses_a_device_beyond_it_and_says_so_before(made):
     before = installation.oracle.signed()
 
     explained = installation.services.explanations.explain(
-        installation.services.profiles["CFREE"], evil, entity="f60c28"
+        installation.services.profiles["CFREE"], evil, ACTOR, entity="f60c28"
     )
 
     assert [decision.field for decision in explained.decisions if decision.verdict == "refused"] == ["names"]
@@ -208,7 +208,7 @@ def test_no_end_entity_gets_a_profile_of_the_program(installation):
 
 def test_explanation_by_a_profile_of_the_program_tells_what_it_writes_and_refuses(installation):
     explained = installation.services.explanations.explain(
-        installation.services.profiles["sub-ca"], one_line(csr()), subject="CN=a"
+        installation.services.profiles["sub-ca"], one_line(csr()), ACTOR, subject="CN=a"
     )
 
     assert explained.refused

@@ -21,6 +21,7 @@ from app.frontends.admin_cli.context import (
     Failed,
     check_files,
     json_option,
+    operator,
     period_options,
     print_fields,
     print_rows,
@@ -123,7 +124,9 @@ def explain(
     text = request.read_text(encoding="ascii", errors="replace")
     found = _profile(name)
     period = Period.from_texts(not_before, not_after)
-    explanation = services().explanations.explain(found, text, entity=entity, subject=subject, ca=ca, period=period)
+    explanation = services().explanations.explain(
+        found, text, operator(), entity=entity, subject=subject, ca=ca, period=period
+    )
     _print_explanation(explanation, as_json=as_json)
     if explanation.refused:
         raise click.exceptions.Exit(1)

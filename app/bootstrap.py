@@ -132,10 +132,13 @@ def _open(
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
         check_remembered(files, declared, certificates)
+        drafts = Drafts()
         hierarchy = Hierarchy(
             declared,
             files,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
             signing_key,
@@ -160,6 +163,8 @@ def _open(
             ResponderFiles(settings.responder_files, files.passphrase),
             authorities,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
             FileTurn(settings.data / ".ocsp.lock"),
@@ -178,7 +183,6 @@ def _open(
             settings.random_password,
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
-        drafts = Drafts()
         readers = EventReaders(database, EventReaderStore(database), now, settings.events_beside, now())
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
         services = Services(

@@ -13,19 +13,12 @@ from app.access_settings import ACCESS_DESCRIPTIONS, AccessSettings, access_sett
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
+from app.files.shipped import shipped
 from app.frontends.device_events.configuration import DOJOT_NAMES, DeviceNames
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
 from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
 from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
-
-_PACKAGE: Final = Path(__file__).parent
-
-
-def shipped(name: str) -> Path:
-    """Return ``profiles`` or ``migrations``: inside the package when installed, beside it in a checkout."""
-    return next(path for path in (_PACKAGE / name, _PACKAGE.parent / name) if path.is_dir())
-
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",

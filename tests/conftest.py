@@ -10,7 +10,7 @@ from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import Actor
-from app.operations.end_entities import Registration
+from app.operations.registration import Registration
 from app.settings import Settings
 from app.web import create_app
 from tests.builders import Clock, profiles_directory

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, Refusal, SigningUnavailable
 from app.files.responder_files import ResponderFiles, Version
+from app.operations.drafts import Drafts
+from app.operations.profiles import Profiles
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
 from app.store.certificates import CertificateType
@@ -37,6 +39,8 @@ class OcspResponders:
     files: ResponderFiles
     authorities: Authorities
     signing: RecordedSigning
+    profiles: Profiles
+    drafts: Drafts
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
     turn: Turn
@@ -87,7 +91,9 @@ class OcspResponders:
         """Record, sign, store, and only then write the file: a kill on the way leaves the responder that was there."""
         self._check_writable()
         key, serial, now = generate_key(), self.new_serial(), self.now()
-        template = responder_template(authority, key.public_key())
+        profile = self.profiles.for_responders
+        template = responder_template(authority, profile, key.public_key())
+        self.drafts.check(authority, profile, template, serial=serial, now=now)
         # Neither an end entity nor a CA can have a name with a slash in it.
         subject = Subject(f"{authority.name}/OCSP", CertificateType.OCSP_RESPONDER)
         particulars = authority.particulars(template, serial=serial, now=now)

@@ -83,12 +83,13 @@ class EndEntityStore:
     def claim(self, entity: EndEntity, serial: str, now: datetime) -> bool:
         """Spend the one-time password for the certificate ``serial``; False when another enrolment was first.
 
-        The row is claimed only if it is still what the caller checked: status, password, CA and subject.
+        The row is claimed only if it is still what the caller checked: status, password, CA, names and dates.
         """
         changed = self._database.execute(
             "UPDATE end_entities SET status = :inprocess, claimed_by = :serial, modified_at = :now "
             "WHERE username = :username AND password_verifier = :verifier AND claimed_by IS NULL "
-            "AND ca_name = :ca AND subject_dn = :dn AND status = :status",
+            "AND ca_name = :ca AND subject_dn = :dn AND subject_alt_name = :names AND start_time = :start "
+            "AND end_time = :end AND status = :status",
             status=entity.status,
             inprocess=EndEntityStatus.INPROCESS,
             serial=serial,
@@ -97,6 +98,9 @@ class EndEntityStore:
             verifier=entity.password_verifier,
             ca=entity.ca_name,
             dn=entity.subject_dn,
+            names=entity.subject_alt_name,
+            start=entity.start_time,
+            end=entity.end_time,
         )
         return changed == 1
 
@@ -164,6 +168,9 @@ def _entity(row: Row) -> EndEntity:
         certificate_profile=row["certificate_profile"],
         end_entity_profile=row["end_entity_profile"],
         token_type=TokenType(row["token_type"]),
+        subject_alt_name=row["subject_alt_name"],
+        start_time=row["start_time"],
+        end_time=row["end_time"],
         send_notification=bool(row["send_notification"]),
         password_verifier=row["password_verifier"],
         claimed_by=row["claimed_by"],

@@ -95,6 +95,13 @@ def refusals_fail(command: Callable[P, None]) -> Callable[P, None]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def period_options(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command ask for the dates of a certificate."""
+    when = "2030-12-31T23:59:59Z, or days:hours:minutes from the signing, if the profile lets the request ask"
+    command = click.option("--not-after", help=f"When it is to end: {when}.")(command)
+    return click.option("--not-before", help="When it is to begin to be good, likewise.")(command)
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print a table, or a JSON list."""
     if as_json:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -24,6 +25,7 @@ from app.web import create_app
 if TYPE_CHECKING:
     from flask import Flask
 
+    from app.event_process import EventProcess
     from app.operations.services import Services
     from app.settings import Settings
 
@@ -40,8 +42,18 @@ class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
         self.error_log.propagate = True
 
 
+class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn's master, which looks after its workers every second, and here after one process more."""
+
+    def manage_workers(self) -> None:
+        super().manage_workers()
+        if self.app.events is not None:
+            self.app.events.look_after([listener.fileno() for listener in self.LISTENERS])
+
+
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    def __init__(self, services: Services, settings: Settings) -> None:
+    def __init__(self, services: Services, settings: Settings, events: EventProcess | None) -> None:
+        self.events = events
         self._services = services
         self._settings = settings
         self._process = ServerProcess(settings.server_process)
@@ -51,6 +63,9 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        _Master(self).run()
 
     def load(self) -> Flask:
         return create_app(self._services)
@@ -108,8 +123,12 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
+        if self.events is not None:
+            self.events.restart()
 
     def _ended(self, _server: object) -> None:
+        if self.events is not None:
+            self.events.stop()
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
         if self._holds:
             self._process.release()
@@ -128,6 +147,6 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             _log.warning("settled %s pending certificates", settled)
 
 
-def serve(services: Services, settings: Settings) -> None:
-    """Serve until a signal ends it; requests in flight are finished."""
-    _Application(services, settings).run()
+def serve(services: Services, settings: Settings, events: EventProcess | None) -> None:
+    """Serve until a signal ends it, with the reader of device events beside; requests in flight are finished."""
+    _Application(services, settings, events).run()

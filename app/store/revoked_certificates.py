@@ -72,7 +72,7 @@ class RevokedCertificates:
         """
         rows = self._database.rows(
             "SELECT serial, username, subject_dn, revocation_reason, revoked_at, not_after, revocation_revision "
-            "FROM certificates WHERE ca_name = :ca AND revocation_revision > 0 "
+            "FROM certificates WHERE ca_name = :ca AND revocation_revision <> 0 "
             "AND (revocation_revision, serial) > (:revision, :serial) "
             "AND revocation_reason >= 0 AND state = 'issued' AND certificate_type = 1 "
             "ORDER BY revocation_revision, serial LIMIT :limit",
@@ -106,7 +106,7 @@ class RevokedCertificates:
         """Return the partitions in which a certificate was revoked, held or released since that revision."""
         rows = self._database.rows(
             "SELECT DISTINCT crl_partition FROM certificates "
-            "WHERE ca_name = :ca AND revocation_revision > 0 AND revocation_revision > :since",
+            "WHERE ca_name = :ca AND revocation_revision <> 0 AND revocation_revision > :since",
             ca=ca_name,
             since=since_revision,
         )
@@ -115,7 +115,7 @@ class RevokedCertificates:
     def _changed(self, ca_name: str, after: tuple[int, str], ended_before: datetime) -> list[Row]:
         return self._database.rows(
             "SELECT serial, revoked_at, revocation_reason, crl_partition, revocation_revision FROM certificates "
-            "WHERE ca_name = :ca AND revocation_revision > 0 AND not_after >= :end "
+            "WHERE ca_name = :ca AND revocation_revision <> 0 AND not_after >= :end "
             "AND (revocation_revision, serial) > (:revision, :serial) "
             "ORDER BY revocation_revision, serial LIMIT :page",
             ca=ca_name,

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from app.pki.distribution_points import ALL
 from app.pki.revocation_list import Padding, RevocationListTemplate, ends_on_a_full_line, sign_revocation_list
 from app.store.audit_log import Action
@@ -96,8 +94,7 @@ class ListSigning:
                 self.store.add_pending(name, dates, recorded)
                 self._audit(Action.CRL_PENDING, name, actor, number=template.number, tbs_sha256=recorded)
 
-        der = sign_revocation_list(authority, template, record).public_bytes(Encoding.DER)
-        return der, recorded
+        return sign_revocation_list(authority, template, record), recorded
 
     def _audit(self, action: Action, name: ListName, actor: Actor, **details: object) -> None:
         which: dict[str, object] = {"ca": name.ca_name, "scope": str(name.scope), "kind": str(name.kind)}

@@ -15,20 +15,21 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from app import logs
 from app.bootstrap import Opened, open_services, utc_now
+from app.child_process import ChildProcess
 from app.errors import ConfigurationError
-from app.event_process import EventProcess
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.places import Places
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
+from app.operations.actor import SYSTEM
 from app.operations.backup import Backup
 from app.operations.doctor import Doctor, Patient
 from app.operations.restoring import Restoring
@@ -37,6 +38,9 @@ from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
 from app.storage import migrate_database, open_database
 from app.store.copying import copy
+
+if TYPE_CHECKING:
+    from app.frontends.device_events.configuration import Configuration
 
 _NEEDS_LIBRARY = "needs confluent-kafka: pip install 'midca[kafka]'."
 
@@ -117,7 +121,21 @@ def _serve(host: str | None, port: int | None) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="midca-metrics-")
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
-    serve(opened.services, settings, EventProcess(configuration, opened.services) if configuration else None)
+    serve(opened.services, settings, _beside(opened.services, configuration))
+
+
+def _beside(services: Services, configuration: Configuration | None) -> list[ChildProcess]:
+    """Return the processes beside the workers: to make a list of a million entries must not hold up requests."""
+    children = [ChildProcess("does the upkeep", partial(services.upkeep.run, SYSTEM))]
+    if configuration is not None:
+        children.append(ChildProcess("reads device events", partial(_read_events, configuration, services)))
+    return children
+
+
+def _read_events(configuration: Configuration, services: Services, stop: threading.Event) -> None:
+    from app.frontends.device_events.consumer import consume  # noqa: PLC0415 -- its library is an optional extra
+
+    consume(configuration, services, stop, once=False)
 
 
 def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as the command line hands it over

@@ -28,7 +28,8 @@ DESCRIPTIONS: Final = {
     "Default: the shipped ones.",
     "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
     "MIDCA_PORT": "Port to listen on. Default `5583`.",
-    "MIDCA_WORKERS": "Worker processes. Default: the number of processors, at least 2.",
+    "MIDCA_WORKERS": "Worker processes, which answer requests; beside them one more does the upkeep. Default: the "
+    "number of processors, at least 2.",
     "MIDCA_THREADS": "Threads of each worker. Default `8`.",
     "MIDCA_LOG_FORMAT": "`json`, `text`, or `auto` (default): text on a terminal, JSON elsewhere.",
     "MIDCA_KEY_PASSPHRASE_FILE": "File with the passphrase of the CA keys, mode 0600. "

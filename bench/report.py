@@ -130,7 +130,7 @@ def _targets(result: KeyResult) -> Iterator[list[str]]:
     start = f"cold start to first 200, {result.certificates_at_cold_start} certificates on record"
     yield [result.ca_key, start, *_against(result.cold_start_median, COLD_START_TARGET, "s", 2)]
     for number, rss in enumerate(result.memory.workers_rss, start=1):
-        yield [result.ca_key, f"RSS of worker {number} after load", *_against(rss, WORKER_RSS_TARGET, "MB", 1)]
+        yield [result.ca_key, f"RSS of process {number} after load", *_against(rss, WORKER_RSS_TARGET, "MB", 1)]
     pss = f"{result.memory.server_pss:.1f} MB"
     yield [result.ca_key, "proportional memory (PSS) of the whole server", pss, "", ""]
 

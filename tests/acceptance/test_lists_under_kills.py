@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -88,7 +89,7 @@ def revoke(servers: list[RunningServer], serial: str, chance: random.Random) -> 
 
 
 def kill_now_and_then(servers: list[RunningServer], over: threading.Event, chance: random.Random) -> int:
-    """Kill a worker, or one of the second and third server as a whole, which is started again."""
+    """Kill a worker, who issues lists, or one of the second and third server as a whole, which is started again."""
     for kills in range(1, KILLS + 1):
         if over.wait(chance.uniform(0.1, 0.6)):
             return kills - 1
@@ -97,7 +98,8 @@ def kill_now_and_then(servers: list[RunningServer], over: threading.Event, chanc
             server.kill()
             server.start()
         else:
-            os.kill(chance.choice(some_worker(server)), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # who issued lists may be dead yet
+                os.kill(chance.choice([*some_worker(server), *server.beside("does the upkeep")[-1:]]), signal.SIGKILL)
     return KILLS
 
 

@@ -12,7 +12,7 @@ import resource
 import secrets
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,8 +30,9 @@ from app.operations.audit_verification import AuditVerification
 from app.settings import Settings
 from app.store.audit_log import Action, chained
 from app.store.times import to_text
-from bench.devices import make_devices
+from bench.devices import Device
 from bench.installation import ISSUER, Installation, environment
+from bench.plan import Plan
 
 _APPENDS: Final = 2000
 _ENTRIES_EACH: Final = 3
@@ -54,13 +55,13 @@ class AuditResult:
     findings: int
 
 
-def measure_audit(directory: Path, entries: int) -> AuditResult:
+def measure_audit(directory: Path, plan: Plan, devices: Sequence[Device]) -> AuditResult:
     """Fill a log with so many entries, append to it, and verify it in a process of its own."""
     installation = Installation.create(directory, "P-256")
-    (device,) = make_devices(1)
+    device = devices[0]
     installation.register([device])
     issued = installation.services.issuance.issue(device.name, device.password, device.request, SYSTEM)
-    _fill(installation, issued.certificate, entries // _ENTRIES_EACH)
+    _fill(installation, issued.certificate, plan.audit_entries // _ENTRIES_EACH)
     append = _append(installation)
     installation.services.database.close()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

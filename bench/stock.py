@@ -1,7 +1,7 @@
 """Certificates, end entities and audit entries by the million, as rows written behind the server's back.
 
-The certificates have no bytes: what finds, counts or lists them reads serial, names, dates and state alone. The chain of
-the audit log holds.
+The certificates have no bytes: what finds, counts or lists them reads serial, names, dates and state. The chain of the
+audit log holds.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import resource
 import secrets
 import statistics
 import time
@@ -32,6 +31,7 @@ from app.store.audit_log import Action, chained
 from app.store.times import to_text
 from bench.devices import Device
 from bench.installation import ISSUER, Installation, environment
+from bench.machine import peak_megabytes
 from bench.plan import Plan
 
 _APPENDS: Final = 2000
@@ -71,12 +71,12 @@ def measure_audit(directory: Path, plan: Plan, devices: Sequence[Device]) -> Aud
 def _verify(directory: Path, append: float) -> AuditResult:
     services = open_services(Settings.from_environment(environment(directory))).services
     checkpoint, _ = _timed(services.checkpoints.write)
-    base = _peak()
+    base = peak_megabytes()
     seconds, done = _timed(AuditVerification(services.checkpoints).run)
     row = services.database.row("SELECT count(*) AS certificates FROM certificates")
     found = done.findings.counts.total()
     return AuditResult(
-        done.entries, row["certificates"] if row else 0, append, checkpoint, seconds, base, _peak(), found
+        done.entries, row["certificates"] if row else 0, append, checkpoint, seconds, base, peak_megabytes(), found
     )
 
 
@@ -147,7 +147,3 @@ def _timed(act: Any) -> tuple[float, Any]:
     started = time.perf_counter()
     done = act()
     return time.perf_counter() - started, done
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

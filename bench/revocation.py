@@ -5,7 +5,6 @@ The certificates on the lists are rows alone (see ``bench/stock.py``).
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from app.settings import Settings
 from bench.devices import Device
 from bench.installation import ISSUER, Installation, environment
 from bench.load import LoadClient
+from bench.machine import peak_megabytes
 from bench.plan import REVOKING_CONNECTIONS, Plan
 from bench.raw_limit import RawCommits
 from bench.server import Server
@@ -108,12 +108,8 @@ def list_cost(directory: Path, size: int) -> ListCost:
 
 def _issue(directory: Path, size: int) -> ListCost:
     services = open_services(Settings.from_environment(environment(directory))).services
-    authority, base = services.authorities.named(ISSUER), _peak()
+    authority, base = services.authorities.named(ISSUER), peak_megabytes()
     started = time.perf_counter()
     stored = services.revocation_lists.issue(authority, SYSTEM)
     seconds = time.perf_counter() - started
-    return ListCost(size, seconds, base, _peak(), len(stored.crl) / 1e6)
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return ListCost(size, seconds, base, peak_megabytes(), len(stored.crl) / 1e6)

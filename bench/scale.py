@@ -86,13 +86,14 @@ def measure_scale(directory: Path, plan: Plan, devices: Sequence[Device]) -> Sca
     add_holders(few.settings, add_certificates(few.settings, plan.stock_before, revoked=False))
     serials = add_certificates(many.settings, plan.stock, revoked=True)
     add_holders(many.settings, serials)
+    many.services.checkpoints.write()  # else the first start would do it for all entries at once
     cost = list_cost(directory / "many", plan.stock)
     searches = _searches(many, serials[len(serials) // 2])
     for installation in (few, many):
         installation.register(devices)
     bursts: tuple[list[Burst], list[Burst]] = ([], [])
     with LoadClient() as client, Server(directory / "few") as other, Server(directory / "many") as server:
-        for _ in range(plan.rounds + 1):
+        for _ in range(2 * plan.rounds + 1):
             bursts[0].append(_enrol(client, other, few, devices))
             bursts[1].append(_enrol(client, server, many, devices))
         _revoke_one(client, server, many)

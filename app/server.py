@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import logging
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("midca")
 _request_log = logging.getLogger("midca.request")
+_M_TRIM_THRESHOLD: Final = -1  # of glibc's malloc.h
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 _NO_HTTP: Final[dict[type[Exception], HTTPStatus]] = {
     http_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     http_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -160,6 +164,19 @@ def _address(settings: Settings) -> str:
     return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 
 
+def _spare_memory() -> None:
+    """Keep glibc from hoarding what threads free: no heap for each of them, large blocks given back at once.
+
+    Stretching a password takes 16 MiB for a moment; without this 8 threads have kept that much each for good.
+    """
+    with suppress(OSError, AttributeError):  # another C library has no mallopt
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 1)
+        libc.mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+        libc.mallopt(_M_TRIM_THRESHOLD, 64 * 1024)
+
+
 def serve(services: Services, settings: Settings) -> None:
     """Serve until a signal ends it; requests in flight are finished."""
+    _spare_memory()
     _Application(services, settings).run()

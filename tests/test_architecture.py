@@ -64,8 +64,9 @@ def refusals() -> list[type[errors.Refusal]]:
 
 def commands(command: click.Command, path: str) -> Iterator[str]:
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from commands(inner, f"{path} {name}")
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), f"{path} {name}")
     else:
         yield path
 

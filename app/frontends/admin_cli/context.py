@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
-from tabulate import tabulate
 
 from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
@@ -89,6 +88,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print a table, or a JSON list."""
+    from tabulate import tabulate  # noqa: PLC0415 -- half a megabyte that the server, a command too, does not need
+
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
     elif rows:

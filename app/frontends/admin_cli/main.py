@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 import click
 
-from app.frontends.admin_cli.audit import audit
-from app.frontends.admin_cli.ca import ca
-from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
-from app.frontends.admin_cli.crl import crl
-from app.frontends.admin_cli.entity import entity
-from app.frontends.admin_cli.entity_profile import entity_profile
-from app.frontends.admin_cli.ocsp import ocsp
-from app.frontends.admin_cli.profile import profile
-from app.frontends.admin_cli.sign import sign
-from app.frontends.admin_cli.token import token
+
+_MODULES: Final = {
+    "audit": "audit",
+    "ca": "ca",
+    "cert": "certificate",
+    "crl": "crl",
+    "entity": "entity",
+    "entity-profile": "entity_profile",
+    "ocsp": "ocsp",
+    "profile": "profile",
+    "sign": "sign",
+    "token": "token",
+}
+"""The subjects, and the module of each."""
+
+
+class _Subjects(click.Group):
+    """Imports a subject when it is asked for: the server is a command too, and its workers would carry them all."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"{__package__}.{_MODULES[cmd_name]}")
+        subject: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return subject
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
@@ -23,7 +44,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=_Subjects, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
 def cli() -> None:
     """midca: a private certificate authority for dojot.
@@ -68,7 +89,3 @@ def reload_profiles() -> None:
     """Check the certificate and end entity profiles and have the running server read them again."""
     pid = program().reload()
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
-
-
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit):
-    cli.add_command(_subject)

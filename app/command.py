@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import shlex
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -68,6 +70,7 @@ def _serve(host: str | None, port: int | None) -> None:
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
     logs.configure(settings.log_format)
+    _check_address(settings)
     opened = open_services(settings, create=True)
     if welcome := _welcome(settings, opened):
         click.echo(welcome)
@@ -87,6 +90,23 @@ def _serve(host: str | None, port: int | None) -> None:
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
     serve(opened.services, settings)
+
+
+def _check_address(settings: Settings) -> None:
+    """Say in a sentence, before anything is made, that nobody can listen there; gunicorn says it ten times in five seconds.
+
+    A socket that is handed over (by systemd, or by gunicorn to a new version of itself) is bound already.
+    """
+    if {"LISTEN_FDS", "GUNICORN_FD"} & os.environ.keys():
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}."
+        ) from error
 
 
 def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as the command line hands it over
@@ -131,10 +151,12 @@ def _welcome(settings: Settings, opened: Opened) -> str:
         if settings.key_passphrase.default.exists():
             lines += [f"  their passphrase in {settings.key_passphrase.default}: back it up apart from the rest"]
     if opened.token_written:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         lines += [
             f"  the admin token in {settings.admin_token}",
-            "Next, with the server running, let a device f60c28 enrol:",
-            f'  curl -H "Authorization: Bearer $(cat {settings.admin_token})" -H "Content-Type: application/json" \\',
-            f'    -d \'{{"username": "f60c28", "password": "..."}}\' http://{settings.host}:{settings.port}/user',
+            "Next, with the server running, register a device f60c28 (README goes on from there):",
+            f'  curl -H "Authorization: Bearer $(cat {shlex.quote(str(settings.admin_token))})" \\',
+            '    -H "Content-Type: application/json" -d \'{"username": "f60c28", "password": "one-time-secret"}\' \\',
+            f"    http://{host}:{settings.port}/user",
         ]
     return "\n".join(lines)

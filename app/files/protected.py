@@ -27,9 +27,15 @@ def make_directory(path: Path) -> None:
 def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a new file so that it has ``mode`` from its first moment, is complete whenever it is seen, and is on disk.
 
-    Raises :class:`FileExistsError` rather than touch one that is there. One process at a time (the set-up's lock).
+    Raises :class:`FileExistsError` rather than touch one that is there, and :class:`ConfigurationError` when it cannot be
+    written. One process at a time (the set-up's lock).
     """
-    _write(path, content, mode, os.link)  # unlike a rename, a link fails when the name is taken
+    try:
+        _write(path, content, mode, os.link)  # unlike a rename, a link fails when the name is taken
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -60,8 +66,8 @@ def _write(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], No
 def read_private(path: Path) -> bytes:
     """Return the content of a secret file; refuse one that others could read or that is not ours."""
     try:
-        status = path.stat()
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            status, content = os.fstat(file.fileno()), file.read()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     if stat.S_IMODE(status.st_mode) & 0o077:

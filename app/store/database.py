@@ -47,8 +47,14 @@ class Database:
 
     @classmethod
     def create(cls, path: Path) -> Database:
-        """Make an empty database file, readable by its owner alone, unless there is one."""
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        """Make an empty database file, readable by its owner alone, unless there is one.
+
+        Raises :class:`ConfigurationError` when this process may not write it.
+        """
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be opened for writing: {error.strerror}.") from error
         return cls(path)
 
     def rows(self, sql: str, **parameters: object) -> list[Row]:
@@ -118,12 +124,11 @@ class Database:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        if hasattr(self._local, "connection"):
-            self._local.connection.close()
-            self._local.gate.close()
-            self._local.queue.close()
-            del self._local.connection
-            self._local.pid = None
+        for name in ("connection", "gate", "queue"):
+            if hasattr(self._local, name):
+                getattr(self._local, name).close()
+                delattr(self._local, name)
+        self._local.pid = None
 
     def _connection(self) -> sqlite_utils.Database:
         """Return this thread's connection; one that a parent process opened is not used after a fork."""
@@ -154,7 +159,10 @@ class Database:
 
     def _lock_file(self, suffix: str) -> BinaryIO:
         lock = self.path.with_name(f"{self.path.name}.{suffix}")
-        return os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        try:
+            return os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        except OSError as error:
+            raise StoreUnavailable(f"{lock} cannot be opened: {error.strerror}.") from error
 
     def _identity(self) -> tuple[int, int] | None:
         try:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import stat
 from pathlib import Path
 
@@ -327,3 +328,65 @@ def test_a_ca_key_that_others_can_read_is_status_3(midca):
     key.chmod(0o644)
 
     assert f"{key} can be read by others" in midca("ca", "list", status=3)
+
+
+def test_an_address_nobody_can_listen_on_is_one_sentence_and_status_3_before_anything_is_made(empty):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sentence = empty("serve", "--port", str(port), status=3)
+
+    assert sentence == f"midca: Cannot listen on 127.0.0.1, port {port}: Address already in use.\n"
+    assert "midca: Cannot listen on 192.0.2.1" in empty("serve", "--host", "192.0.2.1", status=3)
+    assert "midca: Cannot listen on no.invalid" in empty("serve", "--host", "no.invalid", status=3)
+    assert not empty.data.exists()
+
+
+def test_a_database_that_cannot_be_opened_is_one_sentence_and_status_3(midca):
+    database = midca.data / "midca.sqlite"
+    database.unlink()
+    database.mkdir()
+
+    assert midca("ca", "list", status=3) == f"midca: {database} cannot be opened for writing: Is a directory.\n"
+
+
+def test_a_lock_that_cannot_be_opened_is_one_sentence_and_status_3(midca):
+    lock = midca.data / "midca.sqlite.gate"
+    lock.unlink()
+    lock.mkdir()
+
+    assert midca("ca", "list", status=3).endswith(f"{lock} cannot be opened: Is a directory.\n")
+
+
+def test_a_ca_that_is_declared_and_not_made_yet_is_told_of_and_made_by_init(midca):
+    hierarchy = midca.base / "profiles" / "hierarchy.yaml"
+    hierarchy.write_text(f"{hierarchy.read_text().rstrip()}\n  - {{name: Added, validity: 365, keytype: P-256}}\n")
+
+    assert midca("entity", "list", status=3).startswith("midca: The CA Added is declared, and ")
+
+    assert "CA Added" in midca("init")
+    assert [row["name"] for row in midca.json("ca", "list")] == ["Added", "IOTmidCA", "IOTrootCA"]
+
+
+def test_a_trusted_network_is_warned_of_loudly(make_server):
+    server = make_server(workers=1)
+    server.environment["MIDCA_TRUSTED_NETWORKS"] = "10.0.0.0/8"
+    with server:
+        pass
+
+    assert "WARNING: every host in 10.0.0.0/8 may manage end entities without a token" in server.log
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("c", {"ca", "cert", "crl"}),
+        ("entity ", {"add", "delete", "list", "rearm", "show"}),
+        ("entity list --status N", {"NEW"}),
+        ("entity-profile l", {"list"}),
+    ],
+)
+def test_the_shell_completes_subjects_commands_and_options(empty, typed, completed):
+    words = f"midca {typed}"
+    asked = {"_MIDCA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+
+    assert {line.split(",")[1] for line in empty(**asked).splitlines()} == completed

@@ -93,7 +93,7 @@ def _serve(host: str | None, port: int | None) -> None:
 
 
 def _check_address(settings: Settings) -> None:
-    """Say in a sentence, before anything is made, that nobody can listen there; gunicorn says it ten times in five seconds.
+    """Say in a sentence, before anything is made, that nobody can listen there; gunicorn would say it ten times.
 
     A socket that is handed over (by systemd, or by gunicorn to a new version of itself) is bound already.
     """

@@ -27,8 +27,8 @@ def make_directory(path: Path) -> None:
 def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a new file so that it has ``mode`` from its first moment, is complete whenever it is seen, and is on disk.
 
-    Raises :class:`FileExistsError` rather than touch one that is there, and :class:`ConfigurationError` when it cannot be
-    written. One process at a time (the set-up's lock).
+    Raises :class:`FileExistsError` rather than touch one that is there, and :class:`ConfigurationError` where it cannot
+    be written. One process at a time (the set-up's lock).
     """
     try:
         _write(path, content, mode, os.link)  # unlike a rename, a link fails when the name is taken

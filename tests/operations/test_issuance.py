@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
@@ -7,12 +9,14 @@ from app.errors import (
     EnrolmentRefused,
     InvalidInput,
     KeyInUse,
+    MalformedRequest,
     NotAllowed,
     Refusal,
     SubjectInUse,
     UnknownAuthority,
     UnknownEndEntity,
     UnknownProfile,
+    WrongPassword,
     WrongStatus,
     WrongTokenType,
 )
@@ -414,3 +418,44 @@ def test_serial_that_is_taken_issues_nothing(installation):
         installation.sign("second", "dojot", OTHER_KEY_REQUEST)
     assert installation.certificates() == 1
     assert entity(installation, "second").may_enrol
+
+
+# What is repeated does not fill the audit log
+
+
+def refusals(installation) -> Counter[str]:
+    return Counter(
+        entry["result"]
+        for entry in installation.services.readiness.audit.entries()
+        if entry["action"] == "certificate.refused"
+    )
+
+
+def repeat(installation, username: str, request: str, refusal: type[Refusal], times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(refusal):
+            installation.sign(username, "dojot", request)
+
+
+def test_a_refusal_is_recorded_so_often_a_minute_and_then_counted(installation):
+    """Whoever knows a password that is public, or none at all, may ask without end."""
+    installation.add("spent")
+    installation.sign("spent", "dojot", REQUEST)
+    repeat(installation, "spent", OTHER_REQUEST, WrongStatus, 50)
+    repeat(installation, "spent", "nonsense", MalformedRequest, 40)
+
+    assert refusals(installation) == {"WrongStatus": 30, "MalformedRequest": 30}
+
+    installation.clock.advance(minutes=1)
+    repeat(installation, "spent", OTHER_REQUEST, WrongStatus, 1)
+    assert installation.last_audit()["refusals_left_out"] == 20
+    repeat(installation, "spent", OTHER_REQUEST, WrongStatus, 1)
+    assert "refusals_left_out" not in installation.last_audit()
+
+
+def test_every_guess_is_recorded(installation):
+    for number in range(40):
+        with pytest.raises(WrongPassword):
+            installation.sign(f"nobody{number}", "guess", REQUEST)
+
+    assert refusals(installation) == {"WrongPassword": 40}

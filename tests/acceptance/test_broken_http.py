@@ -58,6 +58,7 @@ def test_both_lengths_at_once_are_refused(server):
     ("raw", "status"),
     [
         (b"garbage\r\n\r\n", 400),
+        (b"GET //ca HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET /ca HTTP/9.9\r\n\r\n", 400),
         (b"get /ca HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"GET /ca HTTP/1.1\r\nHost : x\r\n\r\n", 400),

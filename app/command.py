@@ -60,10 +60,11 @@ def _reload() -> int:
     return ServerProcess(settings.server_process).reload()
 
 
-def _init() -> str:
+def _init() -> tuple[dict[str, Any], str]:
     settings = Settings.from_environment()
     opened = open_services(settings, create=True)
-    return _welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+    nothing = f"Nothing to do: the CAs in {settings.data} are all there."
+    return _made(settings, opened), _welcome(settings, opened) or nothing
 
 
 def _serve(host: str | None, port: int | None) -> None:
@@ -138,25 +139,34 @@ def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:
         stop.wait(1)
 
 
+def _made(settings: Settings, opened: Opened) -> dict[str, Any]:
+    """Return what was made and where it lies."""
+    named = opened.services.authorities.named
+    passphrase = settings.key_passphrase.default
+    return {
+        "data": str(settings.data),
+        "cas": [{"name": name, "sha256": fingerprint(named(name).certificate)} for name in opened.created],
+        "keys": str(settings.authority_files / "keys") if opened.created else None,
+        "passphrase": str(passphrase) if opened.created and passphrase.exists() else None,
+        "admin_token": str(settings.admin_token) if opened.token_written else None,
+    }
+
+
 def _welcome(settings: Settings, opened: Opened) -> str:
     """Return what a first start tells, once: what was made, where it lies, what to type next."""
-    if not opened.created and not opened.token_written:
-        return ""
-    lines = [f"New in {settings.data}:"]
-    for name in opened.created:
-        certificate = opened.services.authorities.named(name).certificate
-        lines += [f"  CA {name}, SHA-256 {fingerprint(certificate)}"]
-    if opened.created:
-        lines += [f"  CA keys, encrypted, in {settings.authority_files / 'keys'}"]
-        if settings.key_passphrase.default.exists():
-            lines += [f"  their passphrase in {settings.key_passphrase.default}: back it up apart from the rest"]
-    if opened.token_written:
+    made = _made(settings, opened)
+    lines = [f"  CA {ca['name']}, SHA-256 {ca['sha256']}" for ca in made["cas"]]
+    if made["keys"]:
+        lines += [f"  CA keys, encrypted, in {made['keys']}"]
+    if made["passphrase"]:
+        lines += [f"  their passphrase in {made['passphrase']}: back it up apart from the rest"]
+    if made["admin_token"]:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         lines += [
-            f"  the admin token in {settings.admin_token}",
+            f"  the admin token in {made['admin_token']}",
             "Next, with the server running, register a device f60c28 (README goes on from there):",
-            f'  curl -H "Authorization: Bearer $(cat {shlex.quote(str(settings.admin_token))})" \\',
+            f'  curl -H "Authorization: Bearer $(cat {shlex.quote(made["admin_token"])})" \\',
             '    -H "Content-Type: application/json" -d \'{"username": "f60c28", "password": "one-time-secret"}\' \\',
             f"    http://{host}:{settings.port}/user",
         ]
-    return "\n".join(lines)
+    return "\n".join([f"New in {settings.data}:", *lines]) if lines else ""

@@ -81,6 +81,40 @@ def test_init_tells_once_what_it_made_and_where_it_lies(empty):
     assert empty("init") == f"Nothing to do: the CAs in {empty.data} are all there.\n"
 
 
+def test_init_tells_a_program_the_same(empty):
+    made = empty.json("init")
+
+    assert made == {
+        "data": str(empty.data),
+        "cas": [{"name": name, "sha256": fingerprint(empty.authority(name))} for name in ("IOTrootCA", "IOTmidCA")],
+        "keys": str(empty.data / "ca" / "keys"),
+        "passphrase": str(empty.data / "secrets" / "key-passphrase"),
+        "admin_token": str(empty.data / "admin.token"),
+    }
+    assert empty.json("init") == {**dict.fromkeys(made), "data": str(empty.data), "cas": []}
+
+
+def test_acts_tell_a_program_what_they_did(midca, password_file, request_file):
+    midca("entity", "add", "f60c28", "--password-file", password_file)
+
+    signed = midca.json("sign", "f60c28", request_file, "--password-file", password_file)
+    certificate = x509.load_pem_x509_certificate(signed["pem"].encode())
+    serial = f"{certificate.serial_number:X}"
+    assert (signed["serial"], signed["sha256"]) == (serial, fingerprint(certificate))
+
+    reasons = [
+        midca.json("cert", *act)
+        for act in (("hold", serial), ("release", serial), ("revoke", serial, "--reason", "SUPERSEDED"))
+    ]
+    assert reasons == [
+        {"serial": serial, "ca": "IOTmidCA", "reason": reason}
+        for reason in ("CERTIFICATEHOLD", "NOTREVOKED", "SUPERSEDED")
+    ]
+    assert midca.json("crl", "issue")["number"] == midca.json("crl", "show")["number"]
+    assert midca.json("entity", "delete", "f60c28") == {"name": "f60c28", "deleted": True}
+    assert midca.json("token", "revoke", "admin") == {"name": "admin", "revoked": True}
+
+
 def test_a_second_init_makes_nothing_new(midca):
     before = {path: path.read_bytes() for path in (midca.data / "ca").rglob("*.pem")}
     token = (midca.data / "admin.token").read_text()

@@ -27,14 +27,14 @@ class Program:
     """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
 
     ``profiles`` and ``end_entity_profiles`` tell where these are; ``reload`` has a running server read them again and
-    returns its id.
+    returns its id; ``init`` returns what it made, field by field and told.
     """
 
     open_services: Callable[[], Services]
     profiles: Callable[[], Path]
     end_entity_profiles: Callable[[], Path]
     reload: Callable[[], int]
-    init: Callable[[], str]
+    init: Callable[[], tuple[dict[str, Any], str]]
     serve: Callable[[str | None, int | None], None]
     events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
@@ -107,6 +107,11 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
         for name, value in fields.items():
             text = str(value).replace("\n", "\n" + " " * (width + 2))
             click.echo(f"{name:{width}}  {text}")
+
+
+def print_done(sentence: str, fields: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what was done, as a sentence or as a JSON object."""
+    click.echo(json.dumps(fields, indent=2) if as_json else sentence)
 
 
 def print_rules(profile: CertificateProfile | EndEntityProfile, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.frontends.admin_cli.context import json_option, operator, print_fields, refusals_fail, services
+from app.frontends.admin_cli.context import json_option, operator, print_done, print_fields, refusals_fail, services
 from app.pki.distribution_points import ListKind
 
 
@@ -43,9 +43,13 @@ def show(ca: str, *, delta: bool, pem: bool, as_json: bool) -> None:
 
 @crl.command()
 @click.argument("ca", default="IOTmidCA")
+@json_option
 @refusals_fail
-def issue(ca: str) -> None:
+def issue(ca: str, *, as_json: bool) -> None:
     """Issue a list of CA [IOTmidCA] now."""
     opened = services()
-    stored = opened.revocation_lists.issue(opened.authorities.named(ca), operator())
-    click.echo(f"CRL {stored.number}, good until {stored.next_update.isoformat()}.")
+    authority = opened.authorities.named(ca)
+    stored = opened.revocation_lists.issue(authority, operator())
+    until = stored.next_update.isoformat()
+    fields = {"ca": authority.name, "number": stored.number, "until": until}
+    print_done(f"CRL {stored.number}, good until {until}.", fields, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
+from app.frontends.admin_cli.context import Failed, json_option, print_done, print_fields, program, refusals_fail
 
 _MODULES: Final = {
     "audit": "audit",
@@ -56,10 +56,12 @@ def cli() -> None:
 
 
 @cli.command()
+@json_option
 @refusals_fail
-def init() -> None:
+def init(*, as_json: bool) -> None:
     """Make the CAs that hierarchy.yaml declares and that do not exist yet."""
-    click.echo(program().init())
+    made, told = program().init()
+    print_done(told, made, as_json=as_json)
 
 
 @cli.command()
@@ -84,8 +86,10 @@ def events(*, once: bool) -> None:
 
 
 @cli.command("reload")
+@json_option
 @refusals_fail
-def reload_profiles() -> None:
+def reload_profiles(*, as_json: bool) -> None:
     """Check the certificate and end entity profiles and have the running server read them again."""
     pid = program().reload()
-    click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
+    told = f"The profiles are good; the server (process {pid}) reads them again."
+    print_done(told, {"process": pid}, as_json=as_json)

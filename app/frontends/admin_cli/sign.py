@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.frontends.admin_cli.context import operator, read_password, refusals_fail, services
+from app.frontends.admin_cli.context import (
+    json_option,
+    operator,
+    print_fields,
+    read_password,
+    refusals_fail,
+    services,
+)
+from app.pki.certificate_authority import fingerprint
 
 
 @click.command()
@@ -19,8 +27,9 @@ from app.frontends.admin_cli.context import operator, read_password, refusals_fa
     help="File with the end entity's password (- for standard input); asked for without it.",
 )
 @click.option("--chain", is_flag=True, help="Print the CA's certificates behind it.")
+@json_option
 @refusals_fail
-def sign(name: str, request: Path, password_file: Path | None, *, chain: bool) -> None:
+def sign(name: str, request: Path, password_file: Path | None, *, chain: bool, as_json: bool) -> None:
     """Sign the certification request REQUEST (PEM) for the end entity NAME; print the certificate."""
     password = read_password(password_file, f"Password of {name}")
     opened = services()
@@ -29,5 +38,8 @@ def sign(name: str, request: Path, password_file: Path | None, *, chain: bool) -
     certificates = [issued.certificate]
     if chain:
         certificates += opened.authorities.named(opened.end_entities.find(name).ca_name).chain
-    for certificate in certificates:
-        click.echo(certificate.public_bytes(Encoding.PEM).decode(), nl=False)
+    pem = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
+    if as_json:
+        print_fields({"serial": issued.serial, "sha256": fingerprint(issued.certificate), "pem": pem}, as_json=True)
+    else:
+        click.echo(pem, nl=False)

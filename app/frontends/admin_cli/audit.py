@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from app.errors import InvalidInput, NotFound, Unavailable
-from app.frontends.admin_cli.context import Failed, json_option, print_fields, print_rows, refusals_fail, services
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    print_fields,
+    print_rows,
+    refusals_fail,
+    services,
+    visible,
+)
 from app.operations.audit_verification import Verification
 from app.pki.merkle_tree import inclusion_path, leaf_hash, root_of
 
@@ -95,7 +103,7 @@ def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json:
         click.echo(json.dumps(_described(done), indent=2))
     else:
         for finding in done.findings.found:
-            click.echo(f"{finding.kind}: {finding.sentence}")
+            click.echo(f"{finding.kind}: {visible(finding.sentence)}")
         more = done.findings.counts.total() - len(done.findings.found)
         if more:
             click.echo(f"... and {more} more.")

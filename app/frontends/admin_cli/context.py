@@ -86,6 +86,11 @@ def refusals_fail(command: Callable[P, None]) -> Callable[P, None]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def visible(value: object) -> str:
+    """Return a value as text that moves no cursor and forges no line: names in the audit log were sent by anyone."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(value))
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print a table, or a JSON list."""
     from tabulate import tabulate  # noqa: PLC0415 -- half a megabyte that the server, a command too, does not need
@@ -93,7 +98,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
     elif rows:
-        click.echo(tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
+        shown = [{name: "" if value is None else visible(value) for name, value in row.items()} for row in rows]
+        click.echo(tabulate(shown, headers="keys", tablefmt="simple", disable_numparse=True))
     else:
         click.echo("None.")
 
@@ -105,7 +111,7 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
     else:
         width = max(len(name) for name in fields)
         for name, value in fields.items():
-            text = str(value).replace("\n", "\n" + " " * (width + 2))
+            text = ("\n" + " " * (width + 2)).join(visible(line) for line in str(value).split("\n"))
             click.echo(f"{name:{width}}  {text}")
 
 

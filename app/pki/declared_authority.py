@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes, CertificatePublicKeyTypes
@@ -94,12 +95,16 @@ class DeclaredAuthority:
             yield f"its dn is {to_string(self.subject)}, on disk it is {to_string(certificate.subject)}"
         if (found := describe_key(certificate.public_key())) != (declared := self._described_key):
             yield f"its key is {declared}, on disk it is {found}"
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-        if constraints.path_length != self.path_length:
+        constraints = _basic_constraints(certificate)
+        if not constraints.ca:
+            yield "it is a CA, on disk it is none"
+        elif constraints.path_length != self.path_length:
             yield f"its pathlen is {self.path_length}, on disk it is {constraints.path_length}"
         signer = issuer.subject if issuer else self.subject
         if certificate.issuer != signer:
             yield f"it is signed by {to_string(signer)}, on disk by {to_string(certificate.issuer)}"
+        elif not _is_signed_by(certificate, issuer or certificate):
+            yield f"it is signed by {to_string(signer)}, on disk by another key of that name"
         declared_end = certificate.not_valid_before_utc + self.validity
         if issuer is not None:
             declared_end = min(declared_end, issuer.not_valid_after_utc)
@@ -110,6 +115,21 @@ class DeclaredAuthority:
     @property
     def _described_key(self) -> str:
         return f"RSA {self.key_size}" if self.key_type == "RSA" else self.key_type
+
+
+def _basic_constraints(certificate: x509.Certificate) -> x509.BasicConstraints:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return x509.BasicConstraints(ca=False, path_length=None)
+
+
+def _is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 def generate_like(key: CertificatePublicKeyTypes) -> CertificateIssuerPrivateKeyTypes:

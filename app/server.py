@@ -42,6 +42,8 @@ _NO_HTTP: Final[dict[type[Exception], HTTPStatus]] = {
     http_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     http_errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
     http_errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+    http_errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,  # the application's fault, not the client's
+    http_errors.InvalidResponseHeaderName: HTTPStatus.INTERNAL_SERVER_ERROR,
     http_errors.ParseException: HTTPStatus.BAD_REQUEST,
     Exception: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

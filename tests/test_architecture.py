@@ -83,9 +83,9 @@ WITHOUT_JSON = {
     "midca audit export",  # JSON lines in any case
     "midca audit key",  # one line that is made for programs
     "midca profile schema",  # JSON in any case
-    "midca entity-profile schema",
+    "midca entity-profile schema",  # the same
     "midca profile check",  # a line a file, and the exit status
-    "midca entity-profile check",
+    "midca entity-profile check",  # the same
 }
 
 

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from app.bootstrap import open_services
@@ -15,6 +16,12 @@ from tests.builders import Clock, profiles_directory
 from tests.signer_oracle import SignerOracle, recorded
 
 ACTOR = Actor("tester", "test")
+
+# How long an example takes says more of the machine's other work than of the code.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 
 def require_tool(name: str) -> str:

@@ -44,6 +44,7 @@ from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
+from app.pki.key_identity import public_key_sha256_of
 from app.settings import Settings
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
@@ -169,7 +170,8 @@ def _open(
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
         drafts = Drafts()
-        uniqueness = Uniqueness(authorities, CertificateHolders(database))
+        log_key = public_key_sha256_of(checkpoints.signer.verifier.key)
+        uniqueness = Uniqueness(authorities, CertificateHolders(database), log_key)
         services = Services(
             authorities=authorities,
             end_entities=entities,

@@ -214,6 +214,19 @@ def test_key_of_a_ca_is_refused(installation, name):
 
 
 @pytest.mark.parametrize(
+    ("file", "match"),
+    [("ca/ocsp/IOTmidCA.pem", "another user is using"), ("secrets/audit-key.pem", "key of the audit log")],
+)
+def test_key_that_signs_for_the_ca_is_refused(installation, file, match):
+    """A30: the OCSP responder's, and the one of the audit log's checkpoints."""
+    passphrase = installation.settings.key_passphrase.read(create=False)
+    own_key = serialization.load_pem_private_key((installation.settings.data / file).read_bytes(), passphrase)
+    installation.add(certificate_profile="device-ec", end_entity_profile="EMPTY")
+
+    refused(installation, KeyInUse, request=one_line(csr(signing_key=own_key)), match=match)
+
+
+@pytest.mark.parametrize(
     "subject", ["CN=IOTmidCA,O=EJBCA IOT,C=SE", "cn = IOTmidCA, o=EJBCA IOT, c=SE", "CN=IOTrootCA,O=EJBCA IOT,C=SE"]
 )
 def test_subject_of_a_ca_is_refused(installation, subject):

@@ -17,8 +17,9 @@ from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
+from app.files.places import UNFINISHED_RESTORE
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
-from app.files.protected import exclusive, make_directory, write_once
+from app.files.protected import FileTurn, exclusive, make_directory, write_once
 from app.files.responder_files import ResponderFiles
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
@@ -29,6 +30,7 @@ from app.operations.drafts import Drafts
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
+from app.operations.event_readers import EventReaders
 from app.operations.hierarchy import Hierarchy
 from app.operations.issuance import Issuance
 from app.operations.list_contents import ListContents
@@ -39,24 +41,29 @@ from app.operations.profile_explanation import Explanations
 from app.operations.profiles import Profiles
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
+from app.operations.remembered_authorities import check_remembered
 from app.operations.revocation import Revocation
+from app.operations.revocation_feed import RevocationFeed
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
+from app.pki.checkpoint import NoteVerifier
 from app.pki.key_identity import public_key_sha256_of
 from app.settings import Settings
+from app.storage import exists, open_database, turn
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificate_holders import CertificateHolders
 from app.store.certificates import CertificateStore
 from app.store.checkpoints import CheckpointStore
-from app.store.database import Database, check_readable
+from app.store.database import Database
 from app.store.device_events import DeviceEventStore
 from app.store.end_entities import EndEntityStore
+from app.store.event_readers import EventReaderStore
+from app.store.restores import RestoreStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
-from app.store.schema import migrate
 
 _log = logging.getLogger("midca")
 Key = CertificateIssuerPrivateKeyTypes
@@ -96,9 +103,11 @@ def open_services(
     """
     if create:
         make_directory(settings.data)
-    elif not settings.database.exists():
+    elif not exists(settings) and not (settings.data / UNFINISHED_RESTORE).exists():
         raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
     with exclusive(settings.data / ".setup.lock"):
+        if (settings.data / UNFINISHED_RESTORE).exists():
+            raise ConfigurationError(f"A restore into {settings.data} was not finished: run midca restore again.")
         return _open(settings, create=create, now=now, new_serial=new_serial, signing_key=signing_key)
 
 
@@ -115,7 +124,7 @@ def _open(
     )
     declared = load_hierarchy(settings.profiles / HIERARCHY_FILE)
     with ExitStack() as on_failure:
-        database = _database(settings, create=create)
+        database = open_database(settings, create=create)
         on_failure.callback(database.close)
         fresh = create and not names_on_disk(settings.authority_files)
         files = AuthorityFiles(settings.authority_files, settings.key_passphrase.read(create=fresh))
@@ -123,11 +132,14 @@ def _open(
 
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
-        _check_remembered(settings, certificates)
+        check_remembered(files, declared, certificates)
+        drafts = Drafts()
         hierarchy = Hierarchy(
             declared,
             files,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
             signing_key,
@@ -146,15 +158,17 @@ def _open(
             ListSigning(database, list_store, audit, now),
             authorities,
             now,
-            settings.data / ".crl.lock",
+            turn(settings, "crl"),
         )
         responders = OcspResponders(
             ResponderFiles(settings.responder_files, files.passphrase),
             authorities,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
-            settings.data / ".ocsp.lock",
+            FileTurn(settings.data / ".ocsp.lock"),
         )
         checkpoints = _checkpoints(settings, database, audit, files.passphrase, now)
         entities = EndEntities(
@@ -167,9 +181,10 @@ def _open(
             enrolment,
             now,
             settings.default_password,
+            settings.random_password,
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
-        drafts = Drafts()
+        readers = EventReaders(database, EventReaderStore(database), now, settings.events_beside, now())
         log_key = public_key_sha256_of(checkpoints.signer.verifier.key)
         uniqueness = Uniqueness(authorities, CertificateHolders(database), log_key)
         services = Services(
@@ -184,6 +199,7 @@ def _open(
                 now,
                 rearm_on_update=settings.rearm_on_update,
             ),
+            event_readers=readers,
             issuance=Issuance(
                 signing,
                 enrolment,
@@ -197,11 +213,13 @@ def _open(
                 reenrol=settings.reenrol,
             ),
             tokens=tokens,
-            readiness=Readiness(database, authorities, lists, responders, audit, settings.data, now),
+            callers=settings.access.callers(tokens, certificates, now),
+            readiness=Readiness(database, authorities, lists, responders, audit, readers, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
+            revocation_feed=RevocationFeed(revoked, list_store, authorities),
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             checkpoints=checkpoints,
             audit_verification=AuditVerification(checkpoints),
@@ -215,6 +233,8 @@ def _open(
             database=database,
             trusted_networks=settings.trusted_networks,
             metrics_networks=settings.metrics_networks,
+            trusted_proxies=settings.access.trusted_proxies,
+            proxy_secret=settings.access.read_proxy_secret(),
         )
         settled = 0
         if create:
@@ -228,38 +248,23 @@ def _open(
     return Opened(services, tuple(created), token_written, settled)
 
 
-def _database(settings: Settings, *, create: bool) -> Database:
-    if not settings.database.exists():
-        if not create:
-            raise ConfigurationError(f"The database {settings.database} is missing.")
-        if names_on_disk(settings.authority_files):
-            raise ConfigurationError(
-                f"The database {settings.database} is missing, but its CAs are there. A new one would know nothing of "
-                "the certificates they issued; put the database back from your backup."
-            )
-    database = Database.create(settings.database)
-    try:
-        check_readable(database)
-        migrate(database, settings.migrations)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
 def _checkpoints(
     settings: Settings, database: Database, audit: AuditLog, passphrase: bytes, now: Callable[[], datetime]
 ) -> Checkpoints:
-    store = CheckpointStore(database)
+    store, restores = CheckpointStore(database), RestoreStore(database)
+    newest, restored = store.newest(), restores.all()
+    has_signed = newest is not None and not (restored and newest.size < restored[-1].entry)
+    retired = [NoteVerifier.from_text(restore.verifier) for restore in restored]
     return Checkpoints(
         database,
         audit,
         store,
+        restores,
         CheckpointFile(settings.audit_checkpoints),
-        checkpoint_signer(settings.audit_key, passphrase, create=store.newest() is None),
+        checkpoint_signer(settings.audit_key, passphrase, create=not has_signed, retired=retired),
         now,
         settings.audit_checkpoint_interval,
-        settings.data / ".audit.lock",
+        turn(settings, "audit"),
     )
 
 
@@ -270,16 +275,6 @@ def _begin_checkpoints(checkpoints: Checkpoints) -> None:
         checkpoints.checkpoint_due(SYSTEM)
     except Unavailable as problem:
         _log.error("AUDIT LOG: %s", problem)
-
-
-def _check_remembered(settings: Settings, certificates: CertificateStore) -> None:
-    """Refuse a database that does not know the CAs on disk: it is not the one they signed by."""
-    for name in names_on_disk(settings.authority_files):
-        if certificates.own_of_authority(name) is None:
-            raise ConfigurationError(
-                f"The database {settings.database} knows nothing of the CA {name}, which is on disk; put the right one "
-                "back from your backup."
-            )
 
 
 def _write_admin_token(settings: Settings, tokens: AccessTokens) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http import errors as http_errors
 from gunicorn.workers.gthread import ThreadWorker
@@ -29,6 +30,7 @@ from app.web import create_app
 if TYPE_CHECKING:
     from flask import Flask
 
+    from app.event_process import EventProcess
     from app.operations.services import Services
     from app.settings import Settings
 
@@ -79,8 +81,18 @@ class _Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
             util.write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
 
+class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn's master, which looks after its workers every second, and here after one process more."""
+
+    def manage_workers(self) -> None:
+        super().manage_workers()
+        if self.app.events is not None:
+            self.app.events.look_after([listener.fileno() for listener in self.LISTENERS])
+
+
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    def __init__(self, services: Services, settings: Settings) -> None:
+    def __init__(self, services: Services, settings: Settings, events: EventProcess | None) -> None:
+        self.events = events
         self._services = services
         self._settings = settings
         self._process = ServerProcess(settings.server_process)
@@ -90,6 +102,9 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        _Master(self).run()
 
     def load(self) -> Flask:
         return create_app(self._services)
@@ -141,8 +156,12 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
+        if self.events is not None:
+            self.events.restart()
 
     def _ended(self, _server: object) -> None:
+        if self.events is not None:
+            self.events.stop()
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
         if self._holds:
             self._process.release()
@@ -178,7 +197,7 @@ def _spare_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 64 * 1024)
 
 
-def serve(services: Services, settings: Settings) -> None:
-    """Serve until a signal ends it; requests in flight are finished."""
+def serve(services: Services, settings: Settings, events: EventProcess | None) -> None:
+    """Serve until a signal ends it, with the reader of device events beside; requests in flight are finished."""
     _spare_memory()
-    _Application(services, settings).run()
+    _Application(services, settings, events).run()

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
+from app.access_settings import ACCESS_DESCRIPTIONS, AccessSettings, access_settings
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
+from app.files.shipped import shipped
+from app.frontends.device_events.configuration import DOJOT_NAMES, DeviceNames
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
-from app.frontends.device_events.configuration import DeviceNames
+from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_PACKAGE: Final = Path(__file__).parent
-
-
-def shipped(name: str) -> Path:
-    """Return ``profiles`` or ``migrations``: inside the package when installed, beside it in a checkout."""
-    return next(path for path in (_PACKAGE / name, _PACKAGE.parent / name) if path.is_dir())
-
-
-_MAX_DIGITS: Final = 9
-_URL: Final = re.compile(
-    r"https?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
-    r"(/([A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)*",
-    re.ASCII,
-)
+from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
+    "MIDCA_DATABASE": "`sqlite` (default): `midca.sqlite` in the data directory. Or the address of a PostgreSQL, "
+    "`postgresql://user@host/name`, for several servers; `docs/postgresql.md`.",
     "MIDCA_PROFILES": "Directory of the certificate profiles, `end_entities/` and `hierarchy.yaml`. "
     "Default: the shipped ones.",
     "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
@@ -55,7 +42,8 @@ DESCRIPTIONS: Final = {
     "MIDCA_METRICS_NETWORKS": "Networks (CIDR, comma-separated) whose hosts may read `/metrics` without a token. "
     "Default: none.",
     "MIDCA_DEFAULT_PASSWORD": "Password of an end entity that is registered without one: `dojot` (default, its clients "
-    "expect it) or `none` (one must be given). `dojot` is public: who reaches `/sign` first wins.",
+    "expect it), `random` (made, and told once in the answer to `POST /user`) or `none` (one must be given). `dojot` "
+    "is public: who reaches `/sign` first wins.",
     "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on GENERATED "
     "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
     "MIDCA_CRL_HOURS": "Hours a revocation list is good; a new one is issued at half of that, and within seconds of a "
@@ -72,12 +60,12 @@ DESCRIPTIONS: Final = {
     "entries in any case. Default `10`.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
-    "MIDCA_KAFKA_BROKERS": "Kafka's brokers for `midca events`, `host:port` with commas. Or `KAFKA_HOSTS`. Default "
-    "`kafka:9092`.",
+    "MIDCA_KAFKA_BROKERS": "Kafka's brokers, `host:port` with commas. With it `midca serve` reads dojot's device "
+    "events too, in a process of its own. For `midca events` it may be `KAFKA_HOSTS`; default `kafka:9092`.",
     "MIDCA_KAFKA_GROUP": "Consumer group, which remembers how far the events were read. Or `KAFKA_GROUP_ID`. Default "
     "`midca`.",
-    "MIDCA_DATA_BROKER_URL": "dojot's data-broker, which names the topics. Or `DATA_BROKER_URL`. Default "
-    "`http://data-broker`.",
+    "MIDCA_DATA_BROKER_URL": "dojot's data-broker, which names the topics; `none`: it is not there, topics are found "
+    "by their names. Or `DATA_BROKER_URL`. Default `http://data-broker`.",
     "MIDCA_AUTH_URL": "dojot's auth, which lists the tenants. Or `AUTH_URL`. Default `http://auth:5000`.",
     "MIDCA_DEVICE_MANAGER_URL": "dojot's device-manager, which lists the devices. Or `DEVICE_MANAGER_URL`. Default "
     "`http://device-manager:5000`.",
@@ -94,21 +82,9 @@ DESCRIPTIONS: Final = {
     "MIDCA_REARM": "`never` (default): an update of a device leaves its end entity as it is. `always`: it arms the "
     "default password again, as EJBCA-REST did. **Weakens**: every change of a template opens enrolment for all its "
     "devices, with a password everyone knows.",
+    **ACCESS_DESCRIPTIONS,
 }
 """All settings and what they mean; README shows them, and a test holds the two together."""
-
-DOJOT_NAMES: Final = {
-    "MIDCA_KAFKA_BROKERS": "KAFKA_HOSTS",
-    "MIDCA_KAFKA_GROUP": "KAFKA_GROUP_ID",
-    "MIDCA_DATA_BROKER_URL": "DATA_BROKER_URL",
-    "MIDCA_AUTH_URL": "AUTH_URL",
-    "MIDCA_DEVICE_MANAGER_URL": "DEVICE_MANAGER_URL",
-    "MIDCA_DOJOT_USER": "DOJOT_MANAGEMENT_USER",
-    "MIDCA_DOJOT_TENANT": "DOJOT_MANAGEMENT_TENANT",
-    "MIDCA_TENANCY_SUBJECT": "DOJOT_SUBJECT_TENANCY",
-    "MIDCA_DEVICES_SUBJECT": "DOJOT_SUBJECT_DEVICES",
-}
-"""The names that dojot's installations already set; ours wins where both are there."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +92,7 @@ class Settings:
     """The settings of one process."""
 
     data: Path
+    database_address: str = field(repr=False)
     profiles: Path
     migrations: Path
     host: str
@@ -126,6 +103,7 @@ class Settings:
     trusted_networks: tuple[Network, ...]
     metrics_networks: tuple[Network, ...]
     default_password: str | None = field(repr=False)
+    random_password: bool
     retry_window: timedelta
     reenrol: bool
     crl_validity: timedelta
@@ -136,7 +114,9 @@ class Settings:
     audit_checkpoint_interval: timedelta
     key_passphrase: SecretSource
     pepper: SecretSource
+    access: AccessSettings
     rearm_on_update: bool
+    events_beside: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -145,36 +125,41 @@ class Settings:
         if unknown:
             raise ConfigurationError(f"There is no setting {min(unknown)}.")
         data = Path(environment.get("MIDCA_DATA", "var")).absolute()
+        unless_given = choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "random", "none"))
         return cls(
             data=data,
+            database_address=database_address(environment.get("MIDCA_DATABASE", SQLITE)),
             profiles=Path(environment["MIDCA_PROFILES"]) if "MIDCA_PROFILES" in environment else shipped("profiles"),
             migrations=shipped("migrations"),
             host=environment.get("MIDCA_HOST", "127.0.0.1"),
-            port=_number(environment, "MIDCA_PORT", 5583, 1, 65535),
-            workers=_number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
-            threads=_number(environment, "MIDCA_THREADS", 8, 1, 256),
-            log_format=_choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
-            trusted_networks=_networks(environment, "MIDCA_TRUSTED_NETWORKS"),
-            metrics_networks=_networks(environment, "MIDCA_METRICS_NETWORKS"),
-            default_password=(
-                DOJOT_PASSWORD
-                if _choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "none")) == DOJOT_PASSWORD
-                else None
-            ),
-            retry_window=timedelta(seconds=_number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
-            reenrol=_choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
-            crl_validity=timedelta(hours=_number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
-            delta_crl_validity=timedelta(hours=_number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
+            port=number(environment, "MIDCA_PORT", 5583, 1, 65535),
+            workers=number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
+            threads=number(environment, "MIDCA_THREADS", 8, 1, 256),
+            log_format=choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
+            trusted_networks=networks(environment, "MIDCA_TRUSTED_NETWORKS"),
+            metrics_networks=networks(environment, "MIDCA_METRICS_NETWORKS"),
+            default_password=DOJOT_PASSWORD if unless_given == DOJOT_PASSWORD else None,
+            random_password=unless_given == "random",
+            retry_window=timedelta(seconds=number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
+            reenrol=choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
+            crl_validity=timedelta(hours=number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
+            delta_crl_validity=timedelta(hours=number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
             public_urls=_urls(environment),
-            ocsp_max_age=timedelta(seconds=_number(environment, "MIDCA_OCSP_MAX_AGE", 30, 0, 1800)),
+            ocsp_max_age=timedelta(seconds=number(environment, "MIDCA_OCSP_MAX_AGE", 30, 0, 1800)),
             audit_checkpoints=Path(environment.get("MIDCA_AUDIT_CHECKPOINTS", data / "audit.checkpoints")).absolute(),
             audit_checkpoint_interval=timedelta(
-                minutes=_number(environment, "MIDCA_AUDIT_CHECKPOINT_MINUTES", 10, 1, 1440)
+                minutes=number(environment, "MIDCA_AUDIT_CHECKPOINT_MINUTES", 10, 1, 1440)
             ),
-            key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
-            pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
+            key_passphrase=secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
+            pepper=secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
+            access=access_settings(environment, data),
             rearm_on_update=_rearm(environment),
+            events_beside=bool(environment.get("MIDCA_KAFKA_BROKERS")),
         )
+
+    def with_database(self, address: str) -> Settings:
+        """Return the same settings with another database."""
+        return replace(self, database_address=database_address(address))
 
     @property
     def database(self) -> Path:
@@ -213,49 +198,17 @@ class Settings:
         return self.data / "admin.token"
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
-    text = environment.get(name, str(default))
-    if not text.isdecimal() or len(text) > _MAX_DIGITS or not lowest <= int(text) <= highest:
-        raise ConfigurationError(f"{name} must be a number from {lowest} to {highest}, not {text[:20]!r}.")
-    return int(text)
-
-
-def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    value = environment.get(name, choices[0])
-    if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
-    return value
-
-
-def _networks(environment: Mapping[str, str], name: str) -> tuple[Network, ...]:
-    texts = [text.strip() for text in environment.get(name, "").split(",")]
-    try:
-        return tuple(ipaddress.ip_network(text) for text in texts if text)
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {error}.") from error
-
-
 def _urls(environment: Mapping[str, str]) -> tuple[str, ...]:
     texts = [text.strip().rstrip("/") for text in environment.get("MIDCA_PUBLIC_URL", "").split(",")]
-    return tuple(_checked_url(text) for text in texts if text)
-
-
-def _checked_url(text: str, setting: str = "MIDCA_PUBLIC_URL") -> str:
-    """Return a URL that can be continued by a path; it may go into certificates, so it is held to RFC 3986."""
-    try:
-        parts = urlsplit(text)
-        good = bool(parts.hostname) and parts.port != 0 and not parts.netloc.endswith(":")
-    except ValueError:
-        good = False
-    if not good or not _URL.fullmatch(text) or {".", ".."} & set(parts.path.split("/")):
-        raise ConfigurationError(f"{setting} must be a URL like http://ca.example.org:5583, not {text[:80]!r}.")
-    return text
+    return tuple(checked_url(text, "MIDCA_PUBLIC_URL") for text in texts if text)
 
 
 def _rearm(environment: Mapping[str, str]) -> bool:
-    always = _choice(environment, "MIDCA_REARM", ("never", "always")) == "always"
-    if always and environment.get("MIDCA_DEFAULT_PASSWORD") == "none":
-        raise ConfigurationError("MIDCA_REARM=always needs a default password to arm, and MIDCA_DEFAULT_PASSWORD=none.")
+    always = choice(environment, "MIDCA_REARM", ("never", "always")) == "always"
+    if always and (password := environment.get("MIDCA_DEFAULT_PASSWORD", DOJOT_PASSWORD)) != DOJOT_PASSWORD:
+        raise ConfigurationError(
+            f"MIDCA_REARM=always needs a default password to arm, and MIDCA_DEFAULT_PASSWORD={password}."
+        )
     return always
 
 
@@ -266,30 +219,20 @@ def device_events(environment: Mapping[str, str] = os.environ) -> EventsConfigur
         return environment.get(name) or environment.get(DOJOT_NAMES[name]) or default
 
     def url(name: str, default: str) -> str:
-        return _checked_url(value(name, default).rstrip("/"), name)
+        return checked_url(value(name, default).rstrip("/"), name)
 
     return EventsConfiguration(
         brokers=value("MIDCA_KAFKA_BROKERS", "kafka:9092"),
         group=value("MIDCA_KAFKA_GROUP", "midca"),
-        data_broker_url=url("MIDCA_DATA_BROKER_URL", "http://data-broker"),
+        data_broker_url=(
+            None if value("MIDCA_DATA_BROKER_URL", "") == "none" else url("MIDCA_DATA_BROKER_URL", "http://data-broker")
+        ),
         auth_url=url("MIDCA_AUTH_URL", "http://auth:5000"),
         device_manager_url=url("MIDCA_DEVICE_MANAGER_URL", "http://device-manager:5000"),
         user=value("MIDCA_DOJOT_USER", "ejbca"),
         management_tenant=value("MIDCA_DOJOT_TENANT", "dojot-management"),
         tenancy_subject=value("MIDCA_TENANCY_SUBJECT", "dojot.tenancy"),
         devices_subject=value("MIDCA_DEVICES_SUBJECT", "dojot.device-manager.device"),
-        names=DeviceNames(_choice(environment, "MIDCA_DEVICE_NAMES", tuple(names.value for names in DeviceNames))),
-        sync_interval=timedelta(minutes=_number(environment, "MIDCA_SYNC_MINUTES", 60, 1, 10080)),
-    )
-
-
-def _secret(environment: Mapping[str, str], credential: str, setting: str, data: Path, default: str) -> SecretSource:
-    directory = environment.get("CREDENTIALS_DIRECTORY")
-    file = environment.get(f"{setting}_FILE")
-    return SecretSource(
-        name=setting,
-        credential=Path(directory) / credential if directory else None,
-        file=Path(file) if file else None,
-        value=environment.get(setting),
-        default=data / "secrets" / default,
+        names=DeviceNames(choice(environment, "MIDCA_DEVICE_NAMES", tuple(names.value for names in DeviceNames))),
+        sync_interval=timedelta(minutes=number(environment, "MIDCA_SYNC_MINUTES", 60, 1, 10080)),
     )

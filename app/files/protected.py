@@ -7,12 +7,15 @@ import glob
 import os
 import stat
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedRandom
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -31,7 +34,8 @@ def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     be written. One process at a time (the set-up's lock).
     """
     try:
-        _write(path, content, mode, os.link)  # unlike a rename, a link fails when the name is taken
+        with writing_once(path, mode=mode) as file:
+            file.write(content)
     except FileExistsError:
         raise
     except OSError as error:
@@ -40,23 +44,40 @@ def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write as :func:`write_once` does, in the place of what is there: who reads sees all of the old or of the new."""
-    _write(path, content, mode, os.replace)
+    with _writing(path, mode, os.replace) as file:
+        file.write(content)
 
 
-def _write(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], None]) -> None:
+@contextmanager
+def writing_once(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
+    """Do what :func:`write_once` does with what the block writes; if the block raises, there is no file.
+
+    Whatever cannot be written is an :class:`OSError`.
+    """
+    with _writing(path, mode, os.link) as file:  # unlike a rename, a link fails when the name is taken
+        yield file
+
+
+@contextmanager
+def _writing(path: Path, mode: int, put: Callable[[Path, Path], None]) -> Iterator[BufferedRandom]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     for left_by_a_kill in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
         left_by_a_kill.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         put(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory on disk."""
+    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
@@ -97,6 +118,21 @@ def exclusive_if_free(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+@dataclass(frozen=True)
+class FileTurn:
+    """The turn of who holds the lock on a file: of one machine's processes."""
+
+    path: Path
+
+    def held(self) -> AbstractContextManager[None]:
+        """Wait for the turn, and have it for the block."""
+        return exclusive(self.path)
+
+    def held_if_free(self) -> AbstractContextManager[bool]:
+        """Have the turn for the block if nobody else has; the block is told whether."""
+        return exclusive_if_free(self.path)
 
 
 def _lock_file(path: Path) -> BinaryIO:

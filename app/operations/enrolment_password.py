@@ -61,6 +61,11 @@ class EnrolmentPasswords:
             return False
         return True
 
+    def is_public(self, username: str, verifier: str) -> bool:
+        """Return whether the password is the public default; that is never stretched."""
+        default = self._public_default
+        return default is not None and "$s$" not in verifier and self.matches(username, default, verifier)
+
     def _mac(self, method: str, username: str, salt: bytes, password: str) -> hmac.HMAC:
         secret = password.encode()
         if method == "s":

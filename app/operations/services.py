@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
     from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
+    from app.operations.callers import Callers
     from app.operations.checkpoints import Checkpoints
     from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
+    from app.operations.event_readers import EventReaders
     from app.operations.issuance import Issuance
     from app.operations.ocsp import Ocsp
     from app.operations.profile_explanation import Explanations
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
+    from app.operations.revocation_feed import RevocationFeed
     from app.operations.revocation_lists import RevocationLists
     from app.operations.upkeep import Upkeep
     from app.store.certificates import CertificateStore
     from app.store.database import Database
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
@@ -35,17 +40,22 @@ class Services:
     profiles: Profiles
     explanations: Explanations
     devices: Devices
+    event_readers: EventReaders
     issuance: Issuance
     tokens: AccessTokens
+    callers: Callers
     readiness: Readiness
     certificates: CertificateStore
     signing: RecordedSigning
     revocation: Revocation
     revocation_lists: RevocationLists
+    revocation_feed: RevocationFeed
     ocsp: Ocsp
     checkpoints: Checkpoints
     audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
-    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_networks: tuple[Network, ...] = ()
+    metrics_networks: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    proxy_secret: bytes = field(default=b"", repr=False)

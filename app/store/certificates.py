@@ -67,6 +67,11 @@ class StoredCertificate:
         """True once the certificate is revoked or on hold."""
         return self.revocation_reason is not RevocationReason.NOTREVOKED
 
+    def may_be_used(self, now: datetime) -> bool:
+        """True until the certificate ends or is revoked for good; a hold can be taken back."""
+        for_good = self.revoked and self.revocation_reason is not RevocationReason.CERTIFICATEHOLD
+        return not for_good and self.not_after > now
+
 
 class CertificateStore:
     """Reads and conditional writes; the writes need an open transaction."""
@@ -78,6 +83,15 @@ class CertificateStore:
     def add(self, certificate: StoredCertificate) -> None:
         """Record a certificate; a serial or TBS that is there already is a :class:`StoreUnavailable`."""
         self._database.insert("certificates", _row(certificate))
+
+    def put(self, certificate: StoredCertificate) -> None:
+        """Record a certificate, in the place of what was known by its CA and serial."""
+        self._database.execute(
+            "DELETE FROM certificates WHERE ca_name = :ca AND serial = :serial",
+            ca=certificate.ca_name,
+            serial=certificate.serial,
+        )
+        self.add(certificate)
 
     def find(self, ca_name: str, serial: str) -> StoredCertificate | None:
         """Return the certificate of that CA and serial (upper-case hex, no leading zeros)."""
@@ -118,12 +132,24 @@ class CertificateStore:
         )
         return found[-1] if found else None
 
+    def count_without_bytes(self, now: datetime) -> int:
+        """Return how many of end entities are in force, and known by their record alone."""
+        row = self._database.row(
+            "SELECT count(*) AS number FROM certificates WHERE state = :issued AND certificate IS NULL "
+            "AND certificate_type = :end_entity AND revocation_reason = :good AND not_after > :now",
+            end_entity=CertificateType.END_ENTITY,
+            issued=CertificateState.ISSUED,
+            good=RevocationReason.NOTREVOKED,
+            now=to_text(now),
+        )
+        return row["number"] if row else 0
+
     def pending(self) -> list[StoredCertificate]:
         """Return what was recorded to be signed and is not known to be."""
         return self._list("state = :state", state=CertificateState.PENDING)
 
-    def mark_issued(self, ca_name: str, serial: str, certificate: bytes) -> bool:
-        """Turn pending into issued with the signed DER; False when it is pending no more."""
+    def mark_issued(self, ca_name: str, serial: str, certificate: bytes | None) -> bool:
+        """Turn pending into issued with the signed DER, None where that is lost; False when it is pending no more."""
         return self._leave_pending(ca_name, serial, CertificateState.ISSUED, certificate)
 
     def mark_orphan(self, ca_name: str, serial: str, now: datetime) -> bool:
@@ -173,8 +199,7 @@ class CertificateStore:
             for other in self.of_user(certificate.username)
             if (other.ca_name, other.serial) != (certificate.ca_name, certificate.serial)
             and other.state is CertificateState.ISSUED
-            and other.revocation_reason in {RevocationReason.NOTREVOKED, RevocationReason.CERTIFICATEHOLD}
-            and other.not_after > now
+            and other.may_be_used(now)
         ]
         for other in replaced:
             self.change_reason(other.ca_name, other.serial, other.revocation_reason, RevocationReason.SUPERSEDED, now)

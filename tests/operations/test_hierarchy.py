@@ -1,13 +1,12 @@
 import pytest
 import yaml
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.bootstrap import open_services
 from app.errors import ConfigurationError
 from app.pki.certificate_authority import fingerprint
-from tests.builders import HIERARCHY, csr, one_line, profiles_directory
-from tests.conftest import Installation, make_template, settings_for
+from tests.builders import HIERARCHY, profiles_directory
+from tests.conftest import Installation, settings_for
 
 
 @pytest.fixture
@@ -174,26 +173,3 @@ def test_a_ca_that_is_made_names_the_lists_of_its_issuer(tmp_path):
         root.certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints)
     opened.check()
     opened.services.database.close()
-
-
-def certificate_path(installation, name: str):
-    return installation.settings.authority_files / "certificates" / f"{name}.pem"
-
-
-def test_root_of_the_same_name_and_another_key_is_no_root_of_the_cas_below_it(installation, reopen, tmp_path):
-    """As after a restore of files that do not belong together: what the CA hands out would verify nowhere."""
-    foreign = Installation(make_template(tmp_path / "foreign"))
-    foreign.services.database.close()
-    certificate_path(installation, "IOTrootCA").write_bytes(certificate_path(foreign, "IOTrootCA").read_bytes())
-
-    with pytest.raises(ConfigurationError, match=r"contradicts the CA IOTmidCA.*by another key of that name"):
-        reopen()
-
-
-def test_certificate_that_is_no_cas_stops_the_start(installation, reopen):
-    installation.add(subject_dn="CN=device")
-    device = installation.sign("f60c28", "dojot", one_line(csr())).certificate
-    certificate_path(installation, "IOTmidCA").write_bytes(device.public_bytes(Encoding.PEM))
-
-    with pytest.raises(ConfigurationError, match="it is a CA, on disk it is none"):
-        reopen()

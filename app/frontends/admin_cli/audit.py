@@ -44,7 +44,7 @@ def list_entries(since: str | None, action: str | None, name: str | None, limit:
     """List entries, newest first."""
     log = services().checkpoints.log
     found = log.search(limit, since=_time(since) if since else None, action=action, name=name)
-    print_rows(found if as_json else [{field: entry[field] for field in _SHOWN} for entry in found], as_json=as_json)
+    print_rows(found if as_json else [_row(entry) for entry in found], as_json=as_json)
 
 
 @audit.command()
@@ -76,16 +76,17 @@ def show(seq: int, *, as_json: bool) -> None:
 @refusals_fail
 def export(file: Path | None, first: int) -> None:
     """Write the entries from SEQ on as JSON lines, and the newest checkpoint behind them [to standard output]."""
-    checkpoints = services().checkpoints
+    checkpoints, end = services().checkpoints, None
     try:
         checkpoints.write()
+        end = checkpoints.store.newest()
     except Unavailable as problem:  # a log that contradicts its checkpoints is evidence, and is handed out as it is
         click.echo(f"midca: WARNING: {problem}", err=True)
     try:
         with click.open_file(str(file or "-"), "x" if file else "w", encoding="utf-8") as output:
             for page in checkpoints.log.pages(after=first - 1):
-                output.writelines(f"{entry}\n" for _, _, entry, _ in page)
-            head = checkpoints.store.newest()
+                output.writelines(f"{entry}\n" for seq, _, entry, _ in page if end is None or seq <= end.size)
+            head = end or checkpoints.store.newest()
             output.write(head.note if head else "")
     except OSError as error:
         raise Failed(f"{file} cannot be written: {error.strerror}.") from error
@@ -102,6 +103,8 @@ def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json:
     if as_json:
         click.echo(json.dumps(_described(done), indent=2))
     else:
+        for note in done.notes:
+            click.echo(note)
         for finding in done.findings.found:
             click.echo(f"{finding.kind}: {visible(finding.sentence)}")
         more = done.findings.counts.total() - len(done.findings.found)
@@ -119,6 +122,11 @@ def key() -> None:
     click.echo(str(services().checkpoints.signer.verifier))
 
 
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    tenant = f" of {entry['actor_tenant']}" if "actor_tenant" in entry else ""
+    return {field: entry[field] for field in _SHOWN} | {"actor": entry["actor"] + tenant}
+
+
 def _time(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
@@ -132,6 +140,7 @@ def _described(done: Verification) -> dict[str, Any]:
         "entries": done.entries,
         "checkpoints": done.checkpoints,
         "root": done.root.hex(),
+        "notes": done.notes,
         "counts": {str(kind): count for kind, count in done.findings.counts.items()},
         "findings": [{"kind": str(finding.kind), "sentence": finding.sentence} for finding in done.findings.found],
     }

@@ -15,6 +15,9 @@ import click
 
 from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
+from app.operations.backup import Backup
+from app.operations.doctor import Doctor
+from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.end_entity_profile import EndEntityProfile
@@ -27,7 +30,8 @@ class Program:
     """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
 
     ``profiles`` and ``end_entity_profiles`` tell where these are; ``reload`` has a running server read them again and
-    returns its id; ``init`` returns what it made, field by field and told.
+    returns its id; ``init`` returns what it made, field by field and told. ``restoring`` is for a data directory
+    that is still empty.
     """
 
     open_services: Callable[[], Services]
@@ -38,6 +42,11 @@ class Program:
     serve: Callable[[str | None, int | None], None]
     events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
+    backup: Callable[[], Backup]
+    restoring: Callable[[], Restoring]
+    doctor: Callable[[], Doctor]
+    migrate: Callable[[], list[str]]
+    copy_database: Callable[[str], dict[str, int]]
 
 
 class Failed(click.ClickException):
@@ -86,6 +95,13 @@ def refusals_fail(command: Callable[P, None]) -> Callable[P, None]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def period_options(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command ask for the dates of a certificate."""
+    when = "2030-12-31T23:59:59Z, or days:hours:minutes from the signing, if the profile lets the request ask"
+    command = click.option("--not-after", help=f"When it is to end: {when}.")(command)
+    return click.option("--not-before", help="When it is to begin to be good, likewise.")(command)
+
+
 def visible(value: object) -> str:
     """Return a value as text that moves no cursor and forges no line: names in the audit log were sent by anyone."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(value))
@@ -128,10 +144,10 @@ def print_rules(profile: CertificateProfile | EndEntityProfile, *, as_json: bool
     print_rows(rules, as_json=as_json)
 
 
-def read_password(password_file: Path | None, prompt: str) -> str:
+def read_password(password_file: Path | None, prompt: str, *, confirm: bool = False) -> str:
     """Return the password from a file (``-``: standard input) or asked for; never from the command line itself."""
     if password_file is None:
-        answer: str = click.prompt(prompt, hide_input=True, err=True)
+        answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
         return answer
     try:
         with click.open_file(str(password_file), encoding="utf-8") as file:

@@ -9,17 +9,25 @@ import click
 
 from app.frontends.admin_cli.context import Failed, json_option, print_done, print_fields, program, refusals_fail
 
+_HERE: Final = "app.frontends.admin_cli"
 _MODULES: Final = {
-    "audit": "audit",
-    "ca": "ca",
-    "cert": "certificate",
-    "crl": "crl",
-    "entity": "entity",
-    "entity-profile": "entity_profile",
-    "ocsp": "ocsp",
-    "profile": "profile",
-    "sign": "sign",
-    "token": "token",
+    "audit": f"{_HERE}.audit",
+    "backup": f"{_HERE}.backup",
+    "broker": f"{_HERE}.broker",
+    "ca": f"{_HERE}.ca",
+    "cert": f"{_HERE}.certificate",
+    "crl": f"{_HERE}.crl",
+    "database": f"{_HERE}.database",
+    "doctor": f"{_HERE}.doctor",
+    "dojot": f"{_HERE}.dojot",
+    "entity": f"{_HERE}.entity",
+    "entity-profile": f"{_HERE}.entity_profile",
+    "ocsp": f"{_HERE}.ocsp",
+    "profile": f"{_HERE}.profile",
+    "restore": f"{_HERE}.backup",
+    "retrieve": "app.client.command",
+    "sign": f"{_HERE}.sign",
+    "token": f"{_HERE}.token",
 }
 """The subjects, and the module of each."""
 
@@ -33,8 +41,7 @@ class _Subjects(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _MODULES:
             return super().get_command(ctx, cmd_name)
-        module = import_module(f"{__package__}.{_MODULES[cmd_name]}")
-        subject: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        subject: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name.replace("-", "_"))
         return subject
 
 

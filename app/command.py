@@ -17,7 +17,7 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,14 +31,15 @@ from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
-from app.operations.backup import Backup
-from app.operations.doctor import Doctor, Patient
-from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
 from app.storage import migrate_database, open_database
-from app.store.copying import copy
+
+if TYPE_CHECKING:
+    from app.operations.backup import Backup
+    from app.operations.doctor import Doctor
+    from app.operations.restoring import Restoring
 
 _NEEDS_LIBRARY = "needs confluent-kafka: pip install 'midca[kafka]'."
 
@@ -91,6 +92,8 @@ def _migrate() -> list[str]:
 
 
 def _copy_database(address: str) -> dict[str, int]:
+    from app.store.copying import copy  # noqa: PLC0415 -- what the server does not need, its workers do not carry
+
     settings = Settings.from_environment()
     source = open_database(settings, create=False)
     target = open_database(settings.with_database(address), create=True)
@@ -167,6 +170,8 @@ def _warn_of_rearming(settings: Settings) -> None:
 
 
 def _backup() -> Backup:
+    from app.operations.backup import Backup  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     opened = open_services(settings).services
     return Backup(
@@ -181,12 +186,16 @@ def _backup() -> Backup:
 
 
 def _restoring() -> Restoring:
+    from app.operations.restoring import Restoring  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     elsewhere = partial(open_database, settings, create=True) if settings.database_address else None
     return Restoring(_places(settings), utc_now, elsewhere)
 
 
 def _doctor() -> Doctor:
+    from app.operations.doctor import Doctor, Patient  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     weakened = (*_weakened(settings), *_weak_by_default(settings))
     return Doctor(Patient(_places(settings), _open, weakened, version("midca"), utc_now))

@@ -9,18 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
 from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
-from app.operations.backup import Backup
-from app.operations.doctor import Doctor
-from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.end_entity_profile import EndEntityProfile
+
+if TYPE_CHECKING:  # what the server does not need, its workers do not carry
+    from app.operations.backup import Backup
+    from app.operations.doctor import Doctor
+    from app.operations.restoring import Restoring
 
 HASH_SHOWN = 12
 

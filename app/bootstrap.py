@@ -23,7 +23,6 @@ from app.files.protected import FileTurn, exclusive, make_directory, write_once
 from app.files.responder_files import ResponderFiles
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
-from app.operations.audit_verification import AuditVerification
 from app.operations.checkpoints import Checkpoints
 from app.operations.devices import Devices
 from app.operations.drafts import Drafts
@@ -222,7 +221,6 @@ def _open(
             revocation_feed=RevocationFeed(revoked, list_store, authorities),
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             checkpoints=checkpoints,
-            audit_verification=AuditVerification(checkpoints),
             upkeep=Upkeep(
                 {
                     "CRL": lists.issue_due,

@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from app.errors import ConfigurationError, Unavailable
-from app.files.protected import make_directory, read_private, write_once
+from app.files.private_keys import PrivateKeys, check_key
+from app.files.protected import make_directory, write_once
 from app.pki.checkpoint import NoteSigner, read_checkpoints
 
 if TYPE_CHECKING:
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
 _TAIL: Final = 8192  # bytes; a checkpoint has about 200
 
 
-def checkpoint_signer(path: Path, passphrase: bytes, *, create: bool) -> NoteSigner:
+def checkpoint_signer(path: Path, private_keys: PrivateKeys, *, create: bool) -> NoteSigner:
     """Return what signs with the key in ``path``; make it only when ``create`` says that it never signed.
 
     The key is encrypted with the passphrase of the CA keys: a copy of the data directory without the passphrase can
@@ -38,14 +33,11 @@ def checkpoint_signer(path: Path, passphrase: bytes, *, create: bool) -> NoteSig
                 f"{path} is missing; it signed checkpoints of the audit log. Put it back from your backup."
             )
         make_directory(path.parent)
-        encryption = BestAvailableEncryption(passphrase)
-        write_once(path, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
-    try:
-        key = load_pem_private_key(read_private(path), passphrase)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be opened: wrong passphrase, not encrypted, or no key.") from error
+        write_once(path, private_keys.seal(Ed25519PrivateKey.generate()))
+    key = private_keys.load(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigurationError(f"{path} is no Ed25519 key.")
+    check_key("the audit log", key, key.public_key())
     return NoteSigner(key)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import Unavailable
 from app.files.protected import exclusive, exclusive_if_free
+from app.pki.checkpoint import read_checkpoints
 from app.pki.merkle_tree import MerkleTree, leaf_hash
 from app.store.audit_log import chained
 
@@ -103,6 +104,10 @@ class Checkpoints:
         if saved is not None:
             self._check_signed(saved)
         begin = self.store.newest(up_to=saved.size if saved else None)
+        if saved is None and begin is not None:  # the file was put aside, and another key must not begin a new one
+            on_record, _ = read_checkpoints(begin.note)
+            if not any(map(self.signer.verifier.has_signed, on_record)):
+                raise Unavailable("The newest checkpoint on record is not signed by this log's key.")
         tree = begin.tree() if begin else MerkleTree()
         if begin is not None and self.log.size() < begin.size:
             raise Unavailable(_shorter(self.log.size(), begin.size))

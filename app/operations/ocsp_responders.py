@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, Refusal, SigningUnavailable
-from app.files.protected import exclusive_if_free
-from app.files.responder_files import ResponderFiles, Version
+from app.files.protected import Version, exclusive_if_free
+from app.files.responder_files import ResponderFiles
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
 from app.store.certificates import CertificateType

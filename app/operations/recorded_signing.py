@@ -19,7 +19,7 @@ from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cryptography import x509
 
@@ -119,6 +119,19 @@ class RecordedSigning:
                 stored = self._find(ca_name, serial)
         return self._good(stored)
 
+    def store_imported(
+        self, row: StoredCertificate, certificate: x509.Certificate, actor: Actor, details: Mapping[str, object]
+    ) -> None:
+        """Record a certificate that a key elsewhere signed; one that is on record already is left as it is."""
+        if self.certificates.find(row.ca_name, row.serial) is not None:
+            return
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        with self.database.transaction():
+            self.certificates.add(row)
+            self._audit(Action.CERTIFICATE_PENDING, row, actor, details)
+            self.certificates.mark_issued(row.ca_name, row.serial, der)
+            self._audit(Action.CERTIFICATE_ISSUED, row, actor, details)
+
     def settle(self, pending: StoredCertificate, authorities: Authorities, actor: Actor = SYSTEM) -> StoredCertificate:
         """Finish a pending certificate from its recorded bytes.
 
@@ -173,8 +186,11 @@ class RecordedSigning:
             raise Conflict(f"The certificate {serial} of {ca_name} was never recorded.")
         return stored
 
-    def _audit(self, action: Action, certificate: StoredCertificate, actor: Actor) -> None:
-        details = {
+    def _audit(
+        self, action: Action, certificate: StoredCertificate, actor: Actor, more: Mapping[str, object] | None = None
+    ) -> None:
+        details: dict[str, object] = {
+            **(more or {}),
             "ca": certificate.ca_name,
             "serial": certificate.serial,
             "tbs_sha256": certificate.tbs_sha256,

@@ -127,6 +127,11 @@ class DistributionPoints:
             yield extension(x509.FreshestCRL([_point(fresh)]), critical=False)
 
 
+def offline_points(ca_name: str, base_urls: tuple[str, ...]) -> DistributionPoints:
+    """Return the URLs of a CA whose key is offline: one list, made now and then by a ceremony, and no deltas."""
+    return DistributionPoints(ca_name, base_urls)
+
+
 def _uris(urls: list[str]) -> list[x509.GeneralName]:
     return [x509.UniformResourceIdentifier(url) for url in urls]
 

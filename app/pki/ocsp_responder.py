@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.pki.certificate_authority import CertificateAuthority
 
 _VALIDITY: Final = timedelta(days=30)  # with nocheck nobody asks whether it is revoked, so its life is short
+_OFFLINE_VALIDITY: Final = timedelta(days=366)  # from one ceremony to the next
 _BACKDATED: Final = timedelta(minutes=10)
 _SUFFIX: Final = " OCSP"
 _MAX_COMMON_NAME: Final = 64  # ub-common-name, RFC 5280 appendix A.1
@@ -83,7 +84,7 @@ def responder_template(authority: CertificateAuthority, key: ec.EllipticCurvePub
     return CertificateTemplate(
         subject=_subject(authority),
         public_key=key,
-        validity=_VALIDITY,
+        validity=_OFFLINE_VALIDITY if authority.offline else _VALIDITY,
         backdated=_BACKDATED,
         extensions=(*_EXTENSIONS, extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)),
         hash_algorithm=hashes.SHA256(),

@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives import serialization
 
 from app.bootstrap import open_services
 from app.errors import ConfigurationError
-from app.files.authority_files import AuthorityFiles, check_key
+from app.files.authority_files import AuthorityFiles
+from app.files.private_keys import PrivateKeys, check_key
 from app.pki.declared_authority import KEY_TYPES
 from tests.builders import key
 from tests.pki.authorities import authority, authority_key
@@ -13,10 +14,14 @@ from tests.pki.authorities import authority, authority_key
 PASSPHRASE = b"0123456789abcdef"
 
 
+def authority_files(path, *passphrases: bytes) -> AuthorityFiles:
+    return AuthorityFiles(path, PrivateKeys(lambda: passphrases or (PASSPHRASE,)))
+
+
 @pytest.fixture
 def files(tmp_path):
     """The files of one CA called Test CA."""
-    found = AuthorityFiles(tmp_path / "ca", PASSPHRASE)
+    found = authority_files(tmp_path / "ca")
     found.save_key("Test CA", authority_key("RSA"))
     found.save_certificate("Test CA", authority().certificate)
     return found
@@ -34,7 +39,7 @@ def test_key_and_certificate_come_back_as_they_were_saved(files):
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_key_is_its_owners_alone_whatever_the_umask(tmp_path, mask):
-    files = AuthorityFiles(tmp_path / "ca", PASSPHRASE)
+    files = authority_files(tmp_path / "ca")
     before = os.umask(mask)
     try:
         files.save_key("Test CA", authority_key("RSA"))
@@ -51,10 +56,10 @@ def test_key_on_disk_is_encrypted(files):
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_every_kind_of_key_can_be_kept(tmp_path, key_type):
-    files = AuthorityFiles(tmp_path / "ca", PASSPHRASE)
+    files = authority_files(tmp_path / "ca")
     files.save_key("Test CA", authority_key(key_type))
 
-    check_key("Test CA", files.key("Test CA"), authority(key_type).certificate)
+    check_key("Test CA", files.key("Test CA"), authority(key_type).certificate.public_key())
 
 
 def test_saving_leaves_no_other_file(files):
@@ -92,7 +97,7 @@ def test_directory_of_keys_others_could_enter_is_refused(files):
 
 
 def test_wrong_passphrase_is_refused_and_not_shown(files):
-    other = AuthorityFiles(files.directory, b"CANARY-passphrase")
+    other = authority_files(files.directory, b"CANARY-passphrase")
 
     with pytest.raises(ConfigurationError, match="wrong passphrase") as refusal:
         other.key("Test CA")
@@ -133,7 +138,7 @@ def test_key_that_does_not_fit_its_certificate_is_refused(other):
     foreign = key(1) if other == "RSA" else authority_key(other)
 
     with pytest.raises(ConfigurationError, match="does not fit its certificate"):
-        check_key("Test CA", foreign, authority().certificate)
+        check_key("Test CA", foreign, authority().certificate.public_key())
 
 
 # What the program as a whole makes of them (F17).

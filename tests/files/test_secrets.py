@@ -38,13 +38,13 @@ def source(tmp_path):
     ],
 )
 def test_first_place_that_is_there_wins(source, absent, expected):
-    assert dataclasses.replace(source, **absent).read(create=False) == expected + b" " + LONG.encode()
+    assert dataclasses.replace(source, **absent).read(create=False) == (expected + b" " + LONG.encode(),)
 
 
 def test_credential_directory_without_the_credential_is_passed_over(source, tmp_path):
     elsewhere = dataclasses.replace(source, credential=tmp_path / "none")
 
-    assert elsewhere.read(create=False).startswith(b"file")
+    assert elsewhere.read(create=False)[0].startswith(b"file")
 
 
 def test_file_that_was_named_but_is_missing_is_no_reason_to_look_further(source, tmp_path):
@@ -71,10 +71,10 @@ def test_short_secret_is_refused_by_the_name_of_its_setting(source, short):
 def test_secret_is_made_once_random_and_private(source, tmp_path):
     fresh = dataclasses.replace(source, credential=None, file=None, value=None, default=tmp_path / "new" / "pepper")
 
-    made = fresh.read(create=True)
+    (made,) = fresh.read(create=True)
 
     assert len(made) >= 43
-    assert fresh.read(create=True) == made
+    assert fresh.read(create=True) == (made,)
     assert fresh.default.stat().st_mode & 0o777 == 0o600
     assert fresh.default.parent.stat().st_mode & 0o777 == 0o700
 

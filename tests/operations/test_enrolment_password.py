@@ -1,4 +1,5 @@
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 
@@ -6,10 +7,17 @@ from app.errors import InvalidInput
 from app.operations.enrolment_password import EnrolmentPasswords, random_password
 
 PEPPER = b"0123456789abcdef"
-PASSWORDS = EnrolmentPasswords(PEPPER, "dojot")
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
 CHOSEN = "correct horse"
 RANDOM_HEX = "0123456789abcdef0123456789ab"
 RANDOM_BASE64 = "abcdefghijklmnopqrstuv"
+
+
+def passwords(*peppers: bytes, default: str | None = "dojot", now: datetime = NOW) -> EnrolmentPasswords:
+    return EnrolmentPasswords(lambda: peppers or (PEPPER,), default, lambda: now)
+
+
+PASSWORDS = passwords()
 
 
 def method(password: str) -> str:
@@ -48,7 +56,7 @@ def test_verifier_of_another_end_entity_does_not_match():
 
 
 def test_verifier_made_with_another_pepper_does_not_match():
-    other = EnrolmentPasswords(b"fedcba9876543210", "dojot")
+    other = passwords(b"fedcba9876543210")
 
     assert not other.matches("f60c28", CHOSEN, PASSWORDS.verifier("f60c28", CHOSEN))
 
@@ -85,7 +93,7 @@ def test_only_a_password_a_person_may_have_chosen_is_stretched(password, expecte
 
 
 def test_default_is_stretched_like_any_other_where_it_is_not_public():
-    assert EnrolmentPasswords(PEPPER, None).verifier("f60c28", "dojot").split("$")[1] == "s"
+    assert passwords(default=None).verifier("f60c28", "dojot").split("$")[1] == "s"
 
 
 def test_random_password_is_never_stretched_and_never_repeats():

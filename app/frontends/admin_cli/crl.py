@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.frontends.admin_cli.context import json_option, operator, print_fields, refusals_fail, services
+from app.operations.ceremony_record import CeremonialFile
 from app.pki.distribution_points import ListKind
 
 
@@ -49,3 +52,16 @@ def issue(ca: str) -> None:
     opened = services()
     stored = opened.revocation_lists.issue(opened.authorities.named(ca), operator())
     click.echo(f"CRL {stored.number}, good until {stored.next_update.isoformat()}.")
+
+
+@crl.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--ca", default="IOTrootCA", show_default=True, help="The CA whose list it is.")
+@refusals_fail
+def import_list(file: Path, ca: str) -> None:
+    """Take over the list in FILE, which a ceremony signed for a CA whose key is offline."""
+    opened = services()
+    signed = CeremonialFile.from_text(file.read_text(encoding="utf-8", errors="replace"))
+    number = opened.list_import.take(opened.authorities.named(ca), signed, operator())
+    stored = opened.revocation_lists.latest(opened.authorities.named(ca))
+    click.echo(f"CRL {number}, good until {stored.next_update.isoformat()}.")

@@ -215,7 +215,7 @@ def _open(
                 reenrol=settings.reenrol,
             ),
             tokens=tokens,
-            readiness=Readiness(database, authorities, lists, responders, audit, settings.data, now),
+            readiness=Readiness(database, authorities, certificates, lists, responders, audit, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),

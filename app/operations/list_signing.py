@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from app.pki.der import first_element
 from app.pki.distribution_points import ALL
 from app.pki.revocation_list import (
     RevocationListTemplate,
@@ -68,7 +69,7 @@ class ListSigning:
         if name.scope == ALL and ends_on_a_full_line(der):
             # A list that two old clients cannot read is better than none, which every client reads as "refuse all".
             _log.warning("CRL %s of CA %s ends on a full line of base64", template.number, authority.name)
-        tbs_sha256 = hashlib.sha256(signed.tbs_certlist_bytes).hexdigest()
+        tbs_sha256 = hashlib.sha256(first_element(der)).hexdigest()
         with self.database.transaction():
             self.store.mark_issued(name, tbs_sha256, der)
             details = {"number": template.number, "tbs_sha256": tbs_sha256, "entries": len(template.entries)}

@@ -42,7 +42,7 @@ class OfflineInstallation(Installation):
 
     def check(self) -> None:
         """Nothing was signed that is recorded neither here nor on the medium."""
-        records = "".join(path.read_text() for path in self.medium.glob("records/*.txt"))
+        records = "".join(path.read_text() for path in self.base.glob("*/records/*.txt"))
         on_medium = set(re.findall(r"^to be signed, SHA-256: +([0-9a-f]{64})$", records, re.MULTILINE))
         assert set(self.oracle.signed()) <= recorded(self.settings.database) | on_medium
 

@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -26,7 +28,7 @@ from app.files.secrets import SecretSource
 from app.pki.revocation_list import lists_from_pem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _PASSPHRASE: Final = "key-passphrase"  # noqa: S105 -- the name of its file
@@ -77,11 +79,16 @@ class RootMedium:
         make_directory(path.parent)
         write_once(path, certificate.public_bytes(Encoding.PEM), mode=0o644)
 
-    def save_record(self, name: str, text: str) -> None:
-        """Write the record of a ceremony, or what is known of it by now."""
-        path = self.directory / "records" / f"{name}.txt"
-        make_directory(path.parent)
-        write_over(path, text.encode())
+    def new_record(self, name: str) -> Callable[[str], None]:
+        """Begin the record of a ceremony; return what writes its text, as far as it is known by then."""
+        directory = self.directory / "records"
+        make_directory(directory)
+        for number in count(1):
+            path = directory / (f"{name}.txt" if number == 1 else f"{name}-{number}.txt")
+            with suppress(FileExistsError):  # of another ceremony in the same second
+                write_once(path, b"")
+                break
+        return lambda text: write_over(path, text.encode())
 
     def _lists(self, name: str) -> Path:
         return self.directory / "lists" / f"{name}.crl.pem"

@@ -146,7 +146,7 @@ class Ceremony:
         """Return a record on the medium that says by now who does what, when and how."""
         now = self.now()
         name = f"{now.strftime('%Y%m%dT%H%M%S')}-{re.sub('[^A-Za-z0-9]+', '-', what)}"
-        record = CeremonyRecord(lambda text: self.medium.save_record(name, text))
+        record = CeremonyRecord(self.medium.new_record(name))
         record.begin(self.circumstances, now)
         record.note("act", what)
         record.note_certificate(issuer.name, issuer.certificate)

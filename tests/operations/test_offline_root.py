@@ -23,27 +23,6 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def make_offline(tmp_path):
-    made = []
-
-    def make(**options) -> OfflineInstallation:
-        base = tmp_path / f"offline{len(made)}"
-        base.mkdir()
-        made.append(OfflineInstallation(base, **options))
-        return made[-1]
-
-    yield make
-    for installation in made:
-        installation.check()
-        installation.close()
-
-
-@pytest.fixture
-def offline(make_offline) -> OfflineInstallation:
-    return make_offline()
-
-
-@pytest.fixture
 def client(offline):
     return create_app(offline.services).test_client()
 

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,13 @@ class RunningServer:
         self.process.wait()
         self.process = None
 
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+        """Wait until something is so, which takes the server a moment."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
     def workers(self) -> list[int]:
         """The process ids of the workers that are alive."""
         pid = self.process.pid
@@ -119,14 +127,14 @@ class RunningServer:
         return [int(child) for child in children if _is_alive(child)]
 
     def get(self, path: str, token: str | None = None) -> Answer:
-        return self._ask(urllib.request.Request(self._url(path), headers=_headers(token)))
+        return self._ask(urllib.request.Request(self.url(path), headers=_headers(token)))
 
     def delete(self, path: str) -> Answer:
-        return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="DELETE"))
+        return self._ask(urllib.request.Request(self.url(path), headers=_headers(self.admin_token), method="DELETE"))
 
     def post(self, path: str, document: Any, token: str | None = None) -> Answer:
         body = json.dumps(document).encode()
-        return self._ask(urllib.request.Request(self._url(path), body, _headers(token), method="POST"))
+        return self._ask(urllib.request.Request(self.url(path), body, _headers(token), method="POST"))
 
     def register(self, username: str, password: str = PASSWORD, **fields: Any) -> Answer:
         return self.post("/user", {"username": username, "password": password, **fields}, self.admin_token)
@@ -171,7 +179,7 @@ class RunningServer:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
-    def _url(self, path: str) -> str:
+    def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def _ask(self, request: urllib.request.Request) -> Answer:

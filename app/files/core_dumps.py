@@ -17,10 +17,10 @@ def forbid_core_dumps() -> None:
     The limit alone does not do: the kernel ignores it where cores go to a program (core(5)), and it lets a debugger in.
     The standard library has no ``prctl``, so the C library is asked.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         refused = ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    except (OSError, AttributeError):  # not Linux
-        refused = -1
+    except (OSError, ValueError, AttributeError):  # not Linux, or not allowed
+        refused = True
     if refused:
         _log.warning("this process cannot be kept from being dumped; see to it that no core is written")

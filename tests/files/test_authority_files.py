@@ -153,6 +153,12 @@ def swap_keys(installation):
     key_path(installation).write_bytes(other.read_bytes())
 
 
+def give_away(installation):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    os.chown(key_path(installation), 12345, -1)
+
+
 def change_passphrase(installation):
     installation.settings.key_passphrase.default.write_text("another passphrase")
 
@@ -162,11 +168,12 @@ def change_passphrase(installation):
     [
         (lambda installation: key_path(installation).unlink(), "cannot be read"),
         (lambda installation: key_path(installation).chmod(0o644), "must be 0600"),
+        (give_away, "belongs to another user"),
         (lambda installation: key_path(installation).write_text("junk"), "no key"),
         (swap_keys, "does not fit its certificate"),
         (change_passphrase, "wrong passphrase"),
     ],
-    ids=["missing", "open to others", "junk", "of another CA", "another passphrase"],
+    ids=["missing", "open to others", "another user's", "junk", "of another CA", "another passphrase"],
 )
 def test_ca_whose_key_cannot_be_used_does_not_start_and_makes_no_new_one(installation, spoil, reason):
     spoil(installation)

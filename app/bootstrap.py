@@ -222,7 +222,7 @@ def _open(
             revocation_lists=lists,
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             hierarchy=hierarchy,
-            renewal=AuthorityRenewal(hierarchy, authorities, responders.files, signing, now),
+            renewal=AuthorityRenewal(hierarchy, authorities, responders.files, signing, now, responders.lock),
             list_import=list_import,
             offline_alarm=alarm,
             key_list=key_list,

@@ -22,6 +22,7 @@ from app.store.schema import migrate
 
 
 def open_database(settings: Settings, *, create: bool) -> Database:
+    """Open the database, brought up to date; make one only where there is no CA that it would know nothing of."""
     if not settings.database.exists():
         if not create:
             raise ConfigurationError(f"The database {settings.database} is missing.")
@@ -64,6 +65,7 @@ def write_admin_token(settings: Settings, tokens: AccessTokens) -> bool:
 def open_checkpoints(
     settings: Settings, database: Database, audit: AuditLog, keys: PrivateKeys, now: Callable[[], datetime]
 ) -> Checkpoints:
+    """Return what signs checkpoints of the audit log; its key is made only if none was ever signed."""
     store = CheckpointStore(database)
     return Checkpoints(
         database,

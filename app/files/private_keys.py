@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 _END: Final = b"-----END ENCRYPTED PRIVATE KEY-----\n"
 
 
-class _Opened(NamedTuple):
+class Opened(NamedTuple):
+    """A file: its key, what stands behind it, and which passphrase opened it; 0 is the one that seals now."""
+
     key: CertificateIssuerPrivateKeyTypes
-    pem: bytes
-    passphrase: int  # by its number; 0 is the one that new files are sealed with
+    rest: bytes
+    passphrase: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class PrivateKeys:
 
         Raises :class:`ConfigurationError` when the file is missing or open to others, or no passphrase opens it.
         """
-        return self._open(path).key
+        return self.open(path).key
 
     def seal(self, key: CertificateIssuerPrivateKeyTypes) -> bytes:
         """Return what is written to a file to keep a key."""
@@ -59,21 +61,21 @@ class PrivateKeys:
 
     def is_sealed_anew(self, path: Path) -> bool:
         """Return whether the file is sealed with the passphrase that seals now."""
-        return self._open(path).passphrase == 0
+        return self.open(path).passphrase == 0
 
     def reseal(self, path: Path) -> bool:
         """Seal a file with the passphrase that seals now; False when it is. Whoever reads sees all old or all new."""
-        opened = self._open(path)
+        opened = self.open(path)
         if opened.passphrase == 0:
             return False
-        rest = opened.pem.partition(_END)[2]
         try:
-            write_over(path, self.seal(opened.key) + rest)
+            write_over(path, self.seal(opened.key) + opened.rest)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
         return True
 
-    def _open(self, path: Path) -> _Opened:
+    def open(self, path: Path) -> Opened:
+        """Return all that is in a file; raises as :meth:`load` does."""
         for _ in range(2):  # a rotation may end between the two reads: then the file is a new one too
             pem = read_private(path)
             for number, passphrase in enumerate(self.passphrases()):
@@ -81,9 +83,9 @@ class PrivateKeys:
                     key = serialization.load_pem_private_key(pem, passphrase)
                 except TypeError as error:
                     raise ConfigurationError(f"{path} is not encrypted; keys are only kept encrypted.") from error
-                except ValueError:
+                except (ValueError, UnsupportedAlgorithm):
                     continue
-                return _Opened(cast("CertificateIssuerPrivateKeyTypes", key), pem, number)
+                return Opened(cast("CertificateIssuerPrivateKeyTypes", key), pem.partition(_END)[2], number)
         raise ConfigurationError(f"{path} cannot be opened: wrong passphrase, or no key.")
 
 

@@ -18,6 +18,8 @@ from app.pki.ocsp_responder import OcspResponder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
 _MAX_BYTES: Final = 16 * 1024  # an ML-DSA-87 signature is 4.6 kB, in base64 6.2
 
 
@@ -42,10 +44,11 @@ class ResponderFiles:
     def load(self, ca_name: str) -> OcspResponder:
         """Return the responder, its key tried out; raise :class:`ConfigurationError` when the file cannot be used."""
         path = self.path(ca_name)
-        key = self._load_key(path)
+        opened = self.private_keys.open(path)
+        key = _elliptic(path, opened.key)
         try:
-            responder = OcspResponder(x509.load_pem_x509_certificate(path.read_bytes()), key)
-        except (OSError, ValueError, InvalidInput) as error:
+            responder = OcspResponder(x509.load_pem_x509_certificate(opened.rest), key)
+        except (ValueError, InvalidInput) as error:
             raise ConfigurationError(f"{path} is no key and certificate of an OCSP responder.") from error
         check_key(f"the OCSP responder of CA {ca_name}", key, responder.certificate.public_key())
         return responder
@@ -53,7 +56,7 @@ class ResponderFiles:
     def next_key(self, ca_name: str) -> ec.EllipticCurvePrivateKey | None:
         """Return the key that waits for its certificate, or None."""
         path = self._next_path(ca_name)
-        return self._load_key(path) if path.exists() else None
+        return _elliptic(path, self.private_keys.load(path)) if path.exists() else None
 
     def save_next_key(self, ca_name: str, key: ec.EllipticCurvePrivateKey) -> None:
         """Keep a key until its certificate comes."""
@@ -62,12 +65,6 @@ class ResponderFiles:
 
     def _next_path(self, ca_name: str) -> Path:
         return self.path(f"{ca_name}{SEPARATOR}next")
-
-    def _load_key(self, path: Path) -> ec.EllipticCurvePrivateKey:
-        key = self.private_keys.load(path)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ConfigurationError(f"{path} holds a key that is not of an OCSP responder.")
-        return key
 
     def check_writable(self) -> None:
         """Write as much as a responder takes, and remove it; raise :class:`ConfigurationError` when that fails."""
@@ -85,3 +82,9 @@ class ResponderFiles:
         key = self.private_keys.seal(responder.key)
         write_over(self.path(ca_name), key + responder.certificate.public_bytes(Encoding.PEM))
         self._next_path(ca_name).unlink(missing_ok=True)
+
+
+def _elliptic(path: Path, key: CertificateIssuerPrivateKeyTypes) -> ec.EllipticCurvePrivateKey:
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigurationError(f"{path} holds a key that is not of an OCSP responder.")
+    return key

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,7 @@ from app.files.secrets import SecretSource
 from app.pki.revocation_list import lists_from_pem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _PASSPHRASE: Final = "key-passphrase"  # noqa: S105 -- the name of its file
@@ -71,13 +71,15 @@ class RootMedium:
         """Put lists in the place of those before them."""
         path = self._lists(name)
         make_directory(path.parent)
-        write_over(path, b"".join(each.public_bytes(Encoding.PEM) for each in lists), mode=0o644)
+        with _writing(path):
+            write_over(path, b"".join(each.public_bytes(Encoding.PEM) for each in lists), mode=0o644)
 
     def save_issued(self, name: str, certificate: x509.Certificate) -> None:
         """Keep a certificate that a root of the medium signed."""
         path = self.directory / "issued" / f"{name}-{certificate.serial_number:X}.pem"
         make_directory(path.parent)
-        write_once(path, certificate.public_bytes(Encoding.PEM), mode=0o644)
+        with _writing(path):
+            write_once(path, certificate.public_bytes(Encoding.PEM), mode=0o644)
 
     def new_record(self, name: str) -> Callable[[str], None]:
         """Begin the record of a ceremony; return what writes its text, as far as it is known by then."""
@@ -85,10 +87,15 @@ class RootMedium:
         make_directory(directory)
         for number in count(1):
             path = directory / (f"{name}.txt" if number == 1 else f"{name}-{number}.txt")
-            with suppress(FileExistsError):  # of another ceremony in the same second
+            with suppress(FileExistsError), _writing(path):  # it is that of another ceremony in the same second
                 write_once(path, b"")
                 break
-        return lambda text: write_over(path, text.encode())
+
+        def save(text: str) -> None:
+            with _writing(path):
+                write_over(path, text.encode())
+
+        return save
 
     def _lists(self, name: str) -> Path:
         return self.directory / "lists" / f"{name}.crl.pem"
@@ -96,12 +103,20 @@ class RootMedium:
 
 def _check_writable(directory: Path) -> None:
     probe = directory / ".probe"
-    try:
+    with _writing(probe):
         probe.unlink(missing_ok=True)
         write_once(probe, b"")
         probe.unlink()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise
     except OSError as error:
         raise ConfigurationError(
-            f"{directory} cannot be written: {error.strerror}. The medium needs a file system that knows owners and "
-            "links, such as ext4."
+            f"{path} cannot be written: {error.strerror}. The medium needs space, and a file system that knows owners "
+            "and links, such as ext4."
         ) from error

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
 from app.errors import Conflict, InvalidInput, NotAllowed
+from app.files.protected import exclusive
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.certificate_authority import fingerprint
 from app.pki.certificate_template import Particulars
@@ -48,13 +50,14 @@ _OF_THE_ISSUER: Final = frozenset(
 
 @dataclass(frozen=True)
 class AuthorityRenewal:
-    """Both halves of what a server does about a ceremony."""
+    """Both halves of what a server does about a ceremony. ``lock`` is that of the responders' files."""
 
     hierarchy: Hierarchy
     authorities: Authorities
     responders: ResponderFiles
     signing: RecordedSigning
     now: Callable[[], datetime]
+    lock: Path
 
     def request(self, name: str, actor: Actor) -> x509.CertificateSigningRequest:
         """Return a request for a new certificate of a CA, signed by the key it has."""
@@ -82,10 +85,11 @@ class AuthorityRenewal:
     def request_responder(self, name: str, actor: Actor) -> x509.CertificateSigningRequest:
         """Return a request for the certificate of a new OCSP responder of a CA whose key is offline."""
         authority = self._offline(name)
-        key = self.responders.next_key(authority.name)
-        if key is None:
-            key = generate_key()
-            self.responders.save_next_key(authority.name, key)
+        with exclusive(self.lock):
+            key = self.responders.next_key(authority.name)
+            if key is None:
+                key = generate_key()
+                self.responders.save_next_key(authority.name, key)
         self._audit(Action.CA_REQUESTED, f"{authority.name}/OCSP", actor)
         return _request(responder_template(authority, key.public_key()).subject, key, lambda _: None)
 
@@ -103,7 +107,8 @@ class AuthorityRenewal:
         if constraints.ca:
             self._install_authority(authority, certificate, file, actor)
         else:
-            self._install_responder(authority, certificate, file, actor)
+            with exclusive(self.lock):
+                self._install_responder(authority, certificate, file, actor)
         return certificate
 
     def _install_authority(

@@ -172,7 +172,9 @@ class Ceremony:
         key = self.medium.files.key(name)
         check_key(f"CA {name}", key, certificate.public_key())
         points = offline_points(name, self.public_urls) if self.public_urls else None
-        return CertificateAuthority(name, (certificate,), self.signing_key(key), False, points, True)  # noqa: FBT003
+        return CertificateAuthority(
+            name, (certificate,), self.signing_key(key), signs_end_entities=False, points=points, offline=True
+        )
 
     def _sign_list(
         self, root: CertificateAuthority, scope: ListScope, template: RevocationListTemplate, record: CeremonyRecord

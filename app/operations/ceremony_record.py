@@ -42,8 +42,8 @@ class CeremonyRecord:
         self.note("tool", circumstances.tool)
 
     def note(self, name: str, value: object) -> None:
-        """Add a line."""
-        self._lines.append(f"{name + ':':36} {value}")
+        """Add a line; a value with line breaks in it does not make others."""
+        self._lines.append(f"{name + ':':36} {' '.join(str(value).split())}")
         self.save(self.text)
 
     def note_to_be_signed(self, tbs: bytes) -> None:

@@ -35,6 +35,7 @@ _BY_HAND: Final = """\
   3. Restart the server.
   4. {then}
   5. Take the old one out, and restart the server."""
+_WAIT: Final = "Wait until no password waits for the old one: midca keys list."
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class KeyRotation:
         if until is not None and until <= self.now():
             raise InvalidInput("The end of the old pepper must be in the future.")
         with self._alone():
-            self._check_ours(self.pepper, "Wait until nobody needs the old one: midca keys list.")
+            self._check_ours(self.pepper, _WAIT)
             newest, *others = peppers_of(self.pepper())
             pepper = Pepper(new_secret())
             with self._recorded(Action.PEPPER_ROTATED, pepper.kid, actor):
@@ -108,7 +109,8 @@ class KeyRotation:
         """Remove the old peppers that nobody needs, or that are past their end; ``needed``: all. Return them."""
         with self._alone():
             newest, *others = peppers_of(self.pepper())
-            self._check_ours(self.pepper, "Wait until nobody needs the old one: midca keys list.")
+            if not self.pepper.source.is_ours:
+                raise NotAllowed(f"{self.pepper.source} is not for midca to write: take old lines out by hand.")
             dropped = [
                 use for use in self.pepper_uses() if use.pepper in others and (needed or not self._is_needed(use))
             ]

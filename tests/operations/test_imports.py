@@ -363,7 +363,7 @@ def test_nothing_is_signed_that_the_medium_could_not_record(offline, monkeypatch
 
     monkeypatch.setattr("app.files.protected.os.fsync", full)
     for act in (lambda: held.sign(proposal), held.revocation_lists):
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(ConfigurationError, match="No space left"):
             act()
     assert offline.oracle.signed() == signed
 

@@ -122,10 +122,15 @@ class RecordedSigning:
     def store_imported(
         self, row: StoredCertificate, certificate: x509.Certificate, actor: Actor, details: Mapping[str, object]
     ) -> None:
-        """Record a certificate that a key elsewhere signed; one that is on record already is left as it is."""
-        if self.certificates.find(row.ca_name, row.serial) is not None:
-            return
+        """Record a certificate that a key elsewhere signed, unless it is on record already.
+
+        Raises :class:`Conflict` when that one is another, or is revoked.
+        """
         der = certificate.public_bytes(serialization.Encoding.DER)
+        if (stored := self.certificates.find(row.ca_name, row.serial)) is not None:
+            if stored.certificate != der or stored.revoked:
+                raise Conflict(f"The certificate {row.serial} on record is another one, or is revoked.")
+            return
         with self.database.transaction():
             self.certificates.add(row)
             self._audit(Action.CERTIFICATE_PENDING, row, actor, details)

@@ -115,4 +115,5 @@ def test_ceremony_says_in_a_sentence_what_is_wrong(server, other, tmp_path):
     assert "is no certificate in PEM" in other("ceremony", "crl", *root, "--revoke", "junk", status=1)
     assert "is no reason to revoke a CA" in other("ceremony", "crl", *root, "--reason", "CERTIFICATEHOLD", status=1)
     assert "What was signed is on the medium" in other("ceremony", "crl", *root, "--out", "none/list.pem", status=1)
+    assert "goes with --root-out" in server("init", "--root-passphrase-file", "none", status=2)
     assert "lies in the data directory" in server("init", "--root-out", server.home / "data" / "usb", status=3)

@@ -100,6 +100,18 @@ def test_import_may_be_repeated(offline):
     assert len(entries(offline, "certificate.issued")) == 5  # two CAs, two responders, one renewal
 
 
+def test_certificate_that_is_revoked_is_not_installed_again(offline):
+    request = pem(offline.services.renewal.request("IOTmidCA", ACTOR))
+    held = offline.ceremony()
+    signed = held.sign(held.propose(request))
+    revoked = install(offline, signed)
+    offline.clock.advance(days=1)
+    offline.make_list(revoked=[(revoked, RevocationReason.CESSATIONOFOPERATION)])
+
+    with pytest.raises(Conflict, match="is revoked"):
+        install(offline, signed)
+
+
 def test_import_that_was_cut_off_before_the_file_is_finished_by_another(offline, monkeypatch):
     request = pem(offline.services.renewal.request("IOTmidCA", ACTOR))
     held = offline.ceremony()

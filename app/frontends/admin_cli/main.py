@@ -53,6 +53,8 @@ def cli() -> None:
 @refusals_fail
 def init(root_out: Path | None, root_passphrase_file: Path | None, who: str | None) -> None:
     """Make the CAs that hierarchy.yaml declares and that do not exist yet."""
+    if root_passphrase_file and not root_out:
+        raise click.UsageError("--root-passphrase-file goes with --root-out")
     click.echo(program().init(root_out, root_passphrase_file, who or operator().name))
 
 

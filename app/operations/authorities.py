@@ -34,6 +34,9 @@ class Authorities:
             _log.error("the CAs stay as they were: %s", error)
         except Exception:  # noqa: BLE001 -- a mistake of ours must not end the process that serves
             _log.exception("the CAs stay as they were")
+        else:
+            ends = (f"{ca.name} until {ca.certificate.not_valid_after_utc.date()}" for ca in self)
+            _log.info("read the CAs: %s", ", ".join(ends))
 
     def __iter__(self) -> Iterator[CertificateAuthority]:
         """Iterate over the CAs by name."""

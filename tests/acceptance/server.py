@@ -127,14 +127,14 @@ class RunningServer:
         return [int(child) for child in children if _is_alive(child)]
 
     def get(self, path: str, token: str | None = None) -> Answer:
-        return self._ask(urllib.request.Request(self.url(path), headers=_headers(token)))
+        return self._ask(urllib.request.Request(self._url(path), headers=_headers(token)))
 
     def delete(self, path: str) -> Answer:
-        return self._ask(urllib.request.Request(self.url(path), headers=_headers(self.admin_token), method="DELETE"))
+        return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="DELETE"))
 
     def post(self, path: str, document: Any, token: str | None = None) -> Answer:
         body = json.dumps(document).encode()
-        return self._ask(urllib.request.Request(self.url(path), body, _headers(token), method="POST"))
+        return self._ask(urllib.request.Request(self._url(path), body, _headers(token), method="POST"))
 
     def register(self, username: str, password: str = PASSWORD, **fields: Any) -> Answer:
         return self.post("/user", {"username": username, "password": password, **fields}, self.admin_token)
@@ -179,7 +179,7 @@ class RunningServer:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
-    def url(self, path: str) -> str:
+    def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def _ask(self, request: urllib.request.Request) -> Answer:

@@ -56,7 +56,9 @@ def enrol(server: RunningServer, name: str) -> x509.Certificate:
 def ocsp_status(server: RunningServer, certificate: x509.Certificate) -> OCSPCertStatus:
     issuer = x509.load_pem_x509_certificate((server.data / "ca" / "certificates" / "IOTmidCA.pem").read_bytes())
     asked = ocsp.request(issuer, certificate.serial_number)
-    with urllib.request.urlopen(server._url(f"/ocsp/{quote(base64.b64encode(asked), safe='')}"), timeout=30) as response:
+    with urllib.request.urlopen(
+        server._url(f"/ocsp/{quote(base64.b64encode(asked), safe='')}"), timeout=30
+    ) as response:
         return ocsp.load(response.read()).certificate_status
 
 

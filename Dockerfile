@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements/ requirements/
 RUN python -m venv /opt/midca \
-    && /opt/midca/bin/pip install --no-cache-dir --require-hashes --requirement requirements/kafka.txt \
+    && /opt/midca/bin/pip install --no-cache-dir --require-hashes --requirement requirements/extras.txt \
     && python -m pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
 
 COPY pyproject.toml README.md LICENSE ./

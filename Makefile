@@ -58,14 +58,15 @@ COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-v
 lock: install-dev ## resolve the dependencies anew, with hashes (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	$(COMPILE) $(ARGS) requirements/build.in --constraint requirements/runtime.txt --output-file requirements/build.txt
-	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --constraint requirements/runtime.txt \
-		--output-file requirements/kafka.txt
-	$(COMPILE) $(ARGS) pyproject.toml --extra kafka requirements/build.in requirements/dev.in \
-		--constraint requirements/kafka.txt --constraint requirements/build.txt --output-file requirements/dev.txt
+	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --extra postgres --extra broker --constraint requirements/runtime.txt \
+		--output-file requirements/extras.txt
+	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --extra postgres --extra broker requirements/build.in requirements/dev.in \
+		--constraint requirements/extras.txt --constraint requirements/build.txt --output-file requirements/dev.txt
 
 .PHONY: build
-build: install-dev ## build wheel and sdist into dist/
+build: install-dev ## build wheels and sdists of midca and midca-retrieve into dist/
 	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m build --no-isolation --outdir dist packages/retrieve
 
 .PHONY: clean
 clean: ## remove the environment, dist/ and the caches (var/, the CA's data, stays)

@@ -12,14 +12,14 @@ from typing import Final
 
 from cryptography import x509
 
-from app.data_directory import check_remembered, open_checkpoints, open_database, write_admin_token
+from app.data_directory import check_remembered, open_checkpoints, write_admin_token
 from app.errors import ConfigurationError, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
 from app.files.private_keys import PrivateKeys
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
-from app.files.protected import exclusive, make_directory
+from app.files.protected import FileTurn, exclusive, make_directory
 from app.files.responder_files import ResponderFiles
 from app.files.secrets import Secret
 from app.offline_root import Key, Medium, open_ceremony
@@ -50,11 +50,13 @@ from app.operations.profiles import Profiles
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
 from app.operations.revocation import Revocation
+from app.operations.revocation_feed import RevocationFeed
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
 from app.settings import Settings
+from app.storage import exists, open_database, turn
 from app.store.access_tokens import AccessTokenStore
 from app.store.audit_log import AuditLog
 from app.store.certificate_holders import CertificateHolders
@@ -105,7 +107,7 @@ def open_services(
     """
     if create:
         make_directory(settings.data)
-    elif not settings.database.exists():
+    elif not exists(settings):
         raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
     with exclusive(settings.data / SETUP_LOCK):
         return _open(settings, create=create, now=now, new_serial=new_serial, signing_key=signing_key, medium=medium)
@@ -137,11 +139,12 @@ def _open(
 
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
-        check_remembered(settings, certificates)
+        offline = OfflineAuthorityStore(database)
+        check_remembered(files, declared, certificates, offline.names())
         hierarchy = Hierarchy(
             declared,
             files,
-            OfflineAuthorityStore(database),
+            offline,
             signing,
             now,
             new_serial,
@@ -162,7 +165,7 @@ def _open(
             ListSigning(database, list_store, audit, now),
             authorities,
             now,
-            settings.data / ".crl.lock",
+            turn(settings, "crl"),
         )
         responders = OcspResponders(
             ResponderFiles(settings.responder_files, files.private_keys),
@@ -170,7 +173,7 @@ def _open(
             signing,
             now,
             new_serial,
-            settings.data / ".ocsp.lock",
+            FileTurn(settings.data / ".ocsp.lock"),
         )
         checkpoints = open_checkpoints(settings, database, audit, files.private_keys, now)
         entities = EndEntities(
@@ -215,14 +218,16 @@ def _open(
                 reenrol=settings.reenrol,
             ),
             tokens=tokens,
+            callers=settings.access.callers(tokens, certificates, now),
             readiness=Readiness(database, authorities, certificates, lists, responders, audit, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
+            revocation_feed=RevocationFeed(revoked, list_store, authorities),
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             hierarchy=hierarchy,
-            renewal=AuthorityRenewal(hierarchy, authorities, responders.files, signing, now, responders.lock),
+            renewal=AuthorityRenewal(hierarchy, authorities, responders.files, signing, now, responders.turn),
             list_import=list_import,
             offline_alarm=alarm,
             key_list=key_list,
@@ -231,12 +236,12 @@ def _open(
                 pepper,
                 files.private_keys,
                 key_list.paths,
-                (settings.data / SETUP_LOCK, responders.lock),
+                (FileTurn(settings.data / SETUP_LOCK), responders.turn),
                 end_entities,
                 database,
                 audit,
                 now,
-                lambda: settings.reenrol or any(profile.renewal_window for profile in profiles.values()),
+                lambda name: settings.reenrol or (name in profiles and profiles[name].renewal_window is not None),
             ),
             checkpoints=checkpoints,
             audit_verification=AuditVerification(checkpoints),
@@ -251,6 +256,8 @@ def _open(
             database=database,
             trusted_networks=settings.trusted_networks,
             metrics_networks=settings.metrics_networks,
+            trusted_proxies=settings.access.trusted_proxies,
+            proxy_secret=settings.access.read_proxy_secret(),
         )
         settled = 0
         if create:

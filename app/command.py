@@ -33,12 +33,24 @@ from app.operations.ceremony_record import Circumstances
 from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
+from app.storage import migrate_database, open_database
+from app.store.copying import copy
 
 
 def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
     program = Program(
-        _open, _open_ceremony, _profiles, _end_entity_profiles, _reload, _init, _serve, _events, version("midca")
+        _open,
+        _open_ceremony,
+        _profiles,
+        _end_entity_profiles,
+        _reload,
+        _init,
+        _serve,
+        _events,
+        version("midca"),
+        _migrate,
+        _copy_database,
     )
     try:
         forbid_core_dumps()
@@ -75,6 +87,17 @@ def _reload() -> int:
     load_profiles(settings.profiles)  # what makes no sense stops here, with its sentence
     load_end_entity_profiles(settings.end_entity_profiles)
     return ServerProcess(settings.server_process).reload()
+
+
+def _migrate() -> list[str]:
+    return migrate_database(Settings.from_environment())
+
+
+def _copy_database(address: str) -> dict[str, int]:
+    settings = Settings.from_environment()
+    source = open_database(settings, create=False)
+    target = open_database(settings.with_database(address), create=True)
+    return copy(source, target)
 
 
 def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) -> str:

@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from app.errors import ConfigurationError
-from app.files.authority_files import names_on_disk
+from app.files.authority_files import AuthorityFiles
 from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.private_keys import PrivateKeys
 from app.files.protected import write_once
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
 from app.operations.checkpoints import Checkpoints
+from app.pki.declared_authority import DeclaredAuthority
 from app.settings import Settings
+from app.storage import turn
 from app.store.audit_log import AuditLog
 from app.store.certificates import CertificateStore
 from app.store.checkpoints import CheckpointStore
-from app.store.database import Database, check_readable
-from app.store.schema import migrate
+from app.store.database import Database
 
 
-def open_database(settings: Settings, *, create: bool) -> Database:
-    """Open the database, brought up to date; make one only where there is no CA that it would know nothing of."""
-    if not settings.database.exists():
-        if not create:
-            raise ConfigurationError(f"The database {settings.database} is missing.")
-        if names_on_disk(settings.authority_files):
+def check_remembered(
+    files: AuthorityFiles, declared: Iterable[DeclaredAuthority], certificates: CertificateStore, offline: set[str]
+) -> None:
+    """Refuse a database and a directory that do not know the same CAs: they do not belong together."""
+    for name in {*files.names(), *(authority.name for authority in declared)}:
+        own = {stored.certificate for stored in certificates.all_own_of_authority(name)}
+        certificate = files.certificate(name)
+        if certificate is not None and not own:
             raise ConfigurationError(
-                f"The database {settings.database} is missing, but its CAs are there. A new one would know nothing of "
-                "the certificates they issued; put the database back from your backup."
+                f"The database knows nothing of the CA {name}, which is on disk in {files.directory}; put the right "
+                "one back from your backup."
             )
-    database = Database.create(settings.database)
-    try:
-        check_readable(database)
-        migrate(database, settings.migrations)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def check_remembered(settings: Settings, certificates: CertificateStore) -> None:
-    """Refuse a database that does not know the CAs on disk: it is not the one they signed by."""
-    for name in names_on_disk(settings.authority_files):
-        if certificates.own_of_authority(name) is None:
+        has_key = name in offline or files.has_key(name)
+        if own and (not has_key or (certificate is not None and certificate.public_bytes(Encoding.DER) not in own)):
             raise ConfigurationError(
-                f"The database {settings.database} knows nothing of the CA {name}, which is on disk; put the right one "
-                "back from your backup."
+                f"The database knows the CA {name}, but {files.directory} does not hold its key and certificate; copy "
+                "ca/ and secrets/ from the server that made it."
             )
 
 
@@ -75,5 +68,5 @@ def open_checkpoints(
         checkpoint_signer(settings.audit_key, keys, create=store.newest() is None),
         now,
         settings.audit_checkpoint_interval,
-        settings.data / ".audit.lock",
+        turn(settings, "audit"),
     )

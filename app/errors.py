@@ -127,12 +127,20 @@ class SubjectInUse(Conflict):
     """Another end entity, or a CA, already holds this subject."""
 
 
+class HasGoodCertificate(Conflict):
+    """The end entity has a certificate that is good, and the caller may not register it anew before that is revoked."""
+
+
 class NotAuthenticated(Refusal):
     """The caller did not show who they are."""
 
 
 class NotAllowed(Refusal):
     """The caller is known but may not do this."""
+
+
+class Forbidden(NotAllowed):
+    """The caller's roles or tenant do not reach so far, whether there is something or not."""
 
 
 class Unavailable(Refusal):
@@ -147,6 +155,10 @@ class StoreUnavailable(Unavailable):
 
 class SigningUnavailable(Unavailable):
     """The CA's key or certificate cannot be used now."""
+
+
+class IdentityProviderUnavailable(Unavailable):
+    """The keys that a caller's token is verified with cannot be had now."""
 
 
 class ConfigurationError(Exception):

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from marshmallow import RAISE, Schema, fields
 
-from app.http_frontend import Access
+from app.http_access import Access
 
 Content = type[Schema] | tuple[str, ...] | None
 """What a body holds: JSON of a schema, bytes of one of these media types, or nothing."""
@@ -38,6 +38,10 @@ PATH_PARAMETERS: Final = {
     "file": "The name of a CA and what is wanted of it, e.g. `IOTmidCA.crl`.",
 }
 """The parameters in the paths of all routes, and what they name."""
+
+
+_MISSING: Final = "No token was given, or none that is good."
+_NEEDLESS: Final = "None is needed, but the token that was given is no good."
 
 
 class Answer(Schema):
@@ -69,8 +73,9 @@ class Description:
     def all_refusals(self, access: Access, path: str) -> dict[int, str]:
         """Return the refusals of the route and those that come with its access, its path and its body, by status."""
         refusals = dict(self.refusals)
-        if access in {Access.REGISTRAR, Access.MONITOR, Access.ADMIN}:
-            refusals.setdefault(HTTPStatus.UNAUTHORIZED, "No admin token was given, or none that is good.")
+        if access is not Access.PUBLIC:
+            refusals.setdefault(HTTPStatus.UNAUTHORIZED, _MISSING if access.roles else _NEEDLESS)
+            refusals.setdefault(HTTPStatus.FORBIDDEN, "The caller's roles or tenant do not reach so far.")
         if access is not Access.PUBLIC:
             refusals.setdefault(HTTPStatus.SERVICE_UNAVAILABLE, "The CA cannot do its work now; ask again later.")
         if "<" in path:

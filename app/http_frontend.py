@@ -1,11 +1,8 @@
-"""What every HTTP front end shares: the services, who may call what, and which status a refusal gets."""
+"""What every HTTP front end shares: the services, the body of a request, and which status a refusal gets."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import re
-from enum import Enum
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -33,45 +30,6 @@ class BrokenBody(HttpRefusal):
     """A body that breaks HTTP's own rules; where the next request on the connection begins is unknown."""
 
 
-class Access(Enum):
-    """Who may call a route."""
-
-    PUBLIC = "anyone"
-    ENTITY_PASSWORD = "anyone who knows the end entity's password, which the route itself checks"  # noqa: S105
-    REGISTRAR = "an admin token, or a host in MIDCA_TRUSTED_NETWORKS"
-    MONITOR = "an admin token, or a host in MIDCA_METRICS_NETWORKS"
-    ADMIN = "an admin token"
-
-
-ACCESS: Final[dict[tuple[str, str], Access]] = {
-    ("GET", "/health"): Access.PUBLIC,
-    ("GET", "/ready"): Access.PUBLIC,
-    ("GET", "/metrics"): Access.MONITOR,
-    ("GET", "/openapi.json"): Access.PUBLIC,
-    ("GET", "/docs"): Access.PUBLIC,
-    ("GET", "/docs/style.css"): Access.PUBLIC,
-    ("GET", "/ejbca/version"): Access.PUBLIC,
-    ("GET", "/ca"): Access.PUBLIC,
-    ("GET", "/ca/<name>"): Access.PUBLIC,
-    ("GET", "/ca/<name>/crl"): Access.PUBLIC,
-    ("PUT", "/ca/<name>/crl"): Access.ADMIN,
-    ("GET", "/ca/<issuer>/certificate/<serial>/status"): Access.PUBLIC,
-    ("GET", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
-    ("DELETE", "/ca/<issuer>/certificate/<serial>"): Access.ADMIN,
-    ("GET", "/pki/<file>"): Access.PUBLIC,
-    ("POST", "/ocsp"): Access.PUBLIC,
-    ("GET", "/ocsp/<path:request>"): Access.PUBLIC,
-    ("POST", "/sign/<username>/pkcs10"): Access.ENTITY_PASSWORD,
-    ("POST", "/user"): Access.REGISTRAR,
-    ("GET", "/user/<username>"): Access.REGISTRAR,
-    ("DELETE", "/user/<username>"): Access.REGISTRAR,
-    ("GET", "/user/<username>/find"): Access.REGISTRAR,
-    ("GET", "/profiles"): Access.ADMIN,
-    ("GET", "/profiles/<profile>"): Access.ADMIN,
-    ("POST", "/profiles/<profile>/explain"): Access.ADMIN,
-}
-"""Every route and who may call it. A route that is not here is refused to everyone, and fails a test."""
-
 STATUSES: Final[dict[type[errors.Refusal], HTTPStatus]] = {
     errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     errors.NotAllowed: HTTPStatus.FORBIDDEN,
@@ -89,7 +47,7 @@ def services() -> Services:
 
 
 def actor() -> Actor:
-    """Return who makes this request, as the access policy saw them."""
+    """Return who makes this request, as ``app/http_access.py`` saw them."""
     return cast("Actor", g.actor)
 
 
@@ -129,23 +87,6 @@ def conditional(response: Response) -> Response:
     return response
 
 
-def authorise() -> Actor:
-    """Return who calls, or raise: default deny, and before a byte of the body is read."""
-    peer = request.remote_addr or "-"
-    if request.url_rule is None:  # no such path or method: the router answers
-        return Actor("anonymous", "none", peer)
-    access = ACCESS.get((_method(), request.url_rule.rule))
-    if access is None:
-        raise HttpRefusal("This route is open to nobody.", HTTPStatus.FORBIDDEN)
-    if access in {Access.PUBLIC, Access.ENTITY_PASSWORD}:
-        return Actor("anonymous", access.name.lower(), peer)
-    if access is Access.REGISTRAR and _is_within(peer, services().trusted_networks):
-        return Actor("trusted network", "socket address", peer)
-    if access is Access.MONITOR and _is_within(peer, services().metrics_networks):
-        return Actor("monitor", "socket address", peer)
-    return token_holder()
-
-
 def json_object() -> dict[str, Any]:
     """Return the body as a JSON object; raise :class:`HttpRefusal` for anything else.
 
@@ -176,35 +117,6 @@ def read_body(limit: int = MAX_BODY_BYTES) -> bytes:
         raise
     except Exception as error:  # whatever class the WSGI server has for a body that is not valid HTTP
         raise BrokenBody("The body of the request cannot be read.") from error
-
-
-def _method() -> str:
-    return "GET" if request.method == "HEAD" else request.method
-
-
-def _is_within(peer: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
-    """Look at the socket's peer alone: a header that names another address is only somebody's word."""
-    if not networks:
-        return False
-    try:
-        address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
-
-
-_BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
-
-
-def token_holder() -> Actor:
-    """Return whose bearer token the request carries; raise :class:`NotAuthenticated` without a good one."""
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    token = services().tokens.recognise(match[1]) if match else None
-    if token is None:
-        raise errors.NotAuthenticated("An admin token is needed: Authorization: Bearer <token>.")
-    return Actor(f"token {token.name}", "bearer token", request.remote_addr or "-")
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
+from app.access_settings import ACCESS_DESCRIPTIONS, AccessSettings, access_settings
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
 from app.frontends.device_events.configuration import DeviceNames
+from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
+from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PACKAGE: Final = Path(__file__).parent
 
 
@@ -28,15 +27,10 @@ def shipped(name: str) -> Path:
     return next(path for path in (_PACKAGE / name, _PACKAGE.parent / name) if path.is_dir())
 
 
-_MAX_DIGITS: Final = 9
-_URL: Final = re.compile(
-    r"https?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
-    r"(/([A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)*",
-    re.ASCII,
-)
-
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
+    "MIDCA_DATABASE": "`sqlite` (default): `midca.sqlite` in the data directory. Or the address of a PostgreSQL, "
+    "`postgresql://user@host/name`, for several servers; `docs/postgresql.md`.",
     "MIDCA_PROFILES": "Directory of the certificate profiles, `end_entities/` and `hierarchy.yaml`. "
     "Default: the shipped ones.",
     "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
@@ -94,6 +88,7 @@ DESCRIPTIONS: Final = {
     "MIDCA_REARM": "`never` (default): an update of a device leaves its end entity as it is. `always`: it arms the "
     "default password again, as EJBCA-REST did. **Weakens**: every change of a template opens enrolment for all its "
     "devices, with a password everyone knows.",
+    **ACCESS_DESCRIPTIONS,
 }
 """All settings and what they mean; README shows them, and a test holds the two together."""
 
@@ -116,6 +111,7 @@ class Settings:
     """The settings of one process."""
 
     data: Path
+    database_address: str = field(repr=False)
     profiles: Path
     migrations: Path
     host: str
@@ -136,6 +132,7 @@ class Settings:
     audit_checkpoint_interval: timedelta
     key_passphrase: SecretSource
     pepper: SecretSource
+    access: AccessSettings
     rearm_on_update: bool
 
     @classmethod
@@ -147,34 +144,40 @@ class Settings:
         data = Path(environment.get("MIDCA_DATA", "var")).absolute()
         return cls(
             data=data,
+            database_address=database_address(environment.get("MIDCA_DATABASE", SQLITE)),
             profiles=Path(environment["MIDCA_PROFILES"]) if "MIDCA_PROFILES" in environment else shipped("profiles"),
             migrations=shipped("migrations"),
             host=environment.get("MIDCA_HOST", "127.0.0.1"),
-            port=_number(environment, "MIDCA_PORT", 5583, 1, 65535),
-            workers=_number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
-            threads=_number(environment, "MIDCA_THREADS", 8, 1, 256),
-            log_format=_choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
-            trusted_networks=_networks(environment, "MIDCA_TRUSTED_NETWORKS"),
-            metrics_networks=_networks(environment, "MIDCA_METRICS_NETWORKS"),
+            port=number(environment, "MIDCA_PORT", 5583, 1, 65535),
+            workers=number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
+            threads=number(environment, "MIDCA_THREADS", 8, 1, 256),
+            log_format=choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
+            trusted_networks=networks(environment, "MIDCA_TRUSTED_NETWORKS"),
+            metrics_networks=networks(environment, "MIDCA_METRICS_NETWORKS"),
             default_password=(
                 DOJOT_PASSWORD
-                if _choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "none")) == DOJOT_PASSWORD
+                if choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "none")) == DOJOT_PASSWORD
                 else None
             ),
-            retry_window=timedelta(seconds=_number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
-            reenrol=_choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
-            crl_validity=timedelta(hours=_number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
-            delta_crl_validity=timedelta(hours=_number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
+            retry_window=timedelta(seconds=number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
+            reenrol=choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
+            crl_validity=timedelta(hours=number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
+            delta_crl_validity=timedelta(hours=number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
             public_urls=_urls(environment),
-            ocsp_max_age=timedelta(seconds=_number(environment, "MIDCA_OCSP_MAX_AGE", 30, 0, 1800)),
+            ocsp_max_age=timedelta(seconds=number(environment, "MIDCA_OCSP_MAX_AGE", 30, 0, 1800)),
             audit_checkpoints=Path(environment.get("MIDCA_AUDIT_CHECKPOINTS", data / "audit.checkpoints")).absolute(),
             audit_checkpoint_interval=timedelta(
-                minutes=_number(environment, "MIDCA_AUDIT_CHECKPOINT_MINUTES", 10, 1, 1440)
+                minutes=number(environment, "MIDCA_AUDIT_CHECKPOINT_MINUTES", 10, 1, 1440)
             ),
-            key_passphrase=_secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
-            pepper=_secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
+            key_passphrase=secret(environment, "midca-key-passphrase", "MIDCA_KEY_PASSPHRASE", data, "key-passphrase"),
+            pepper=secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
+            access=access_settings(environment, data),
             rearm_on_update=_rearm(environment),
         )
+
+    def with_database(self, address: str) -> Settings:
+        """Return the same settings with another database."""
+        return replace(self, database_address=database_address(address))
 
     @property
     def database(self) -> Path:
@@ -213,47 +216,13 @@ class Settings:
         return self.data / "admin.token"
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
-    text = environment.get(name, str(default))
-    if not text.isdecimal() or len(text) > _MAX_DIGITS or not lowest <= int(text) <= highest:
-        raise ConfigurationError(f"{name} must be a number from {lowest} to {highest}, not {text[:20]!r}.")
-    return int(text)
-
-
-def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    value = environment.get(name, choices[0])
-    if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
-    return value
-
-
-def _networks(environment: Mapping[str, str], name: str) -> tuple[Network, ...]:
-    texts = [text.strip() for text in environment.get(name, "").split(",")]
-    try:
-        return tuple(ipaddress.ip_network(text) for text in texts if text)
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {error}.") from error
-
-
 def _urls(environment: Mapping[str, str]) -> tuple[str, ...]:
     texts = [text.strip().rstrip("/") for text in environment.get("MIDCA_PUBLIC_URL", "").split(",")]
-    return tuple(_checked_url(text) for text in texts if text)
-
-
-def _checked_url(text: str, setting: str = "MIDCA_PUBLIC_URL") -> str:
-    """Return a URL that can be continued by a path; it may go into certificates, so it is held to RFC 3986."""
-    try:
-        parts = urlsplit(text)
-        good = bool(parts.hostname) and parts.port != 0 and not parts.netloc.endswith(":")
-    except ValueError:
-        good = False
-    if not good or not _URL.fullmatch(text) or {".", ".."} & set(parts.path.split("/")):
-        raise ConfigurationError(f"{setting} must be a URL like http://ca.example.org:5583, not {text[:80]!r}.")
-    return text
+    return tuple(checked_url(text, "MIDCA_PUBLIC_URL") for text in texts if text)
 
 
 def _rearm(environment: Mapping[str, str]) -> bool:
-    always = _choice(environment, "MIDCA_REARM", ("never", "always")) == "always"
+    always = choice(environment, "MIDCA_REARM", ("never", "always")) == "always"
     if always and environment.get("MIDCA_DEFAULT_PASSWORD") == "none":
         raise ConfigurationError("MIDCA_REARM=always needs a default password to arm, and MIDCA_DEFAULT_PASSWORD=none.")
     return always
@@ -266,7 +235,7 @@ def device_events(environment: Mapping[str, str] = os.environ) -> EventsConfigur
         return environment.get(name) or environment.get(DOJOT_NAMES[name]) or default
 
     def url(name: str, default: str) -> str:
-        return _checked_url(value(name, default).rstrip("/"), name)
+        return checked_url(value(name, default).rstrip("/"), name)
 
     return EventsConfiguration(
         brokers=value("MIDCA_KAFKA_BROKERS", "kafka:9092"),
@@ -278,18 +247,6 @@ def device_events(environment: Mapping[str, str] = os.environ) -> EventsConfigur
         management_tenant=value("MIDCA_DOJOT_TENANT", "dojot-management"),
         tenancy_subject=value("MIDCA_TENANCY_SUBJECT", "dojot.tenancy"),
         devices_subject=value("MIDCA_DEVICES_SUBJECT", "dojot.device-manager.device"),
-        names=DeviceNames(_choice(environment, "MIDCA_DEVICE_NAMES", tuple(names.value for names in DeviceNames))),
-        sync_interval=timedelta(minutes=_number(environment, "MIDCA_SYNC_MINUTES", 60, 1, 10080)),
-    )
-
-
-def _secret(environment: Mapping[str, str], credential: str, setting: str, data: Path, default: str) -> SecretSource:
-    directory = environment.get("CREDENTIALS_DIRECTORY")
-    file = environment.get(f"{setting}_FILE")
-    return SecretSource(
-        name=setting,
-        credential=Path(directory) / credential if directory else None,
-        file=Path(file) if file else None,
-        value=environment.get(setting),
-        default=data / "secrets" / default,
+        names=DeviceNames(choice(environment, "MIDCA_DEVICE_NAMES", tuple(names.value for names in DeviceNames))),
+        sync_interval=timedelta(minutes=number(environment, "MIDCA_SYNC_MINUTES", 60, 1, 10080)),
     )

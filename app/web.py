@@ -14,9 +14,10 @@ from marshmallow import fields as json_fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.errors import Refusal
-from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy
+from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy, revocation_feed
+from app.http_access import authorise
 from app.http_description import Answer, described
-from app.http_frontend import EXTENSION, MAX_BODY_BYTES, authorise, headers_of, note, services, status_of
+from app.http_frontend import EXTENSION, MAX_BODY_BYTES, headers_of, note, services, status_of
 
 if TYPE_CHECKING:
     from app.operations.services import Services
@@ -44,6 +45,7 @@ def create_app(opened: Services) -> Flask:
     app.register_blueprint(ejbca_rest.blueprint)
     app.register_blueprint(distribution.blueprint)
     app.register_blueprint(ocsp.blueprint)
+    app.register_blueprint(revocation_feed.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(api_description.blueprint)
     app.register_blueprint(policy.blueprint)
@@ -57,7 +59,7 @@ def _begin() -> None:
     g.log_fields = {}
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    g.actor = authorise()
+    authorise()
 
 
 class Health(Answer):
@@ -137,7 +139,7 @@ def _finish(response: Response) -> Response:
         "path": request.path[:_MAX_LOGGED],
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
-        "address": request.remote_addr,
+        "address": g.get("address"),
         "actor": g.actor.name if "actor" in g else "refused",
         "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
         **g.log_fields,

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import resource
 import secrets
-import sqlite3
 import statistics
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import SYSTEM

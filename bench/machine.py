@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from cryptography.hazmat.backends.openssl import backend
+from sqlite_utils.utils import sqlite3
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-from app.store.database import Database
+from app.store.sqlite import SqliteDatabase
 from bench.machine import processors
 
 _TBS_BYTES: Final = 900
@@ -80,7 +80,7 @@ class RawCommits:
 
     def __init__(self, path: Path) -> None:
         """Make it, with one table."""
-        self._database = Database.create(path)
+        self._database = SqliteDatabase.create(path)
         with self._database.transaction():
             self._database.script(["CREATE TABLE IF NOT EXISTS scratch (id INTEGER PRIMARY KEY, value TEXT NOT NULL)"])
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import resource
 import secrets
-import sqlite3
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,8 @@ from http import HTTPStatus
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
+
+from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import SYSTEM

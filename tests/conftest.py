@@ -1,10 +1,12 @@
 import os
 import shutil
-import sqlite3
 import subprocess
+import uuid
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import Actor
@@ -12,7 +14,8 @@ from app.operations.end_entities import Registration
 from app.settings import Settings
 from app.web import create_app
 from tests.builders import Clock, profiles_directory
-from tests.signer_oracle import SignerOracle, recorded
+from tests.postgresql import Postgresql
+from tests.signer_oracle import SignerOracle
 
 ACTOR = Actor("tester", "test")
 
@@ -34,11 +37,36 @@ def data_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_template(tmp_path_factory.mktemp("template"))
 
 
-def make_template(base: Path) -> Path:
+@pytest.fixture(scope="session")
+def postgresql():
+    server = Postgresql()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(tmp_path_factory: pytest.TempPathFactory, postgresql) -> Path:
+    """The same as ``data_template``, with the rows in the database ``template``."""
+    return make_template(tmp_path_factory.mktemp("postgresql"), MIDCA_DATABASE=postgresql.create("template"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked so on both databases; MIDCA_TEST_DATABASE=postgresql runs everything there."""
+    both = metafunc.definition.get_closest_marker("both_databases") is not None
+    if both and "make_installation" in metafunc.fixturenames:
+        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", os.environ.get("MIDCA_TEST_DATABASE", "sqlite"))
+
+
+def make_template(base: Path, **environment: str) -> Path:
     """Make profiles and the data directory of a new CA below ``base``."""
     base.mkdir(exist_ok=True)
     profiles_directory(base / "profiles")
-    settings = settings_for(base)
+    settings = settings_for(base, **environment)
     oracle = SignerOracle(base / "oracle")
     open_services(settings, create=True, signing_key=oracle.wrap).services.database.close()
     return base
@@ -72,12 +100,20 @@ class Installation:
         return self.services.issuance.issue(username, password, request, ACTOR)
 
     def sql(self, statement: str, *parameters):
+        if self.settings.database_address:
+            with psycopg.connect(self.settings.database_address) as connection:
+                cursor = connection.execute(statement.replace("?", "%s"), parameters or None)
+                return cursor.fetchall() if cursor.description else []
         connection = sqlite3.connect(self.settings.database)
         try:
             with connection:
                 return connection.execute(statement, parameters).fetchall()
         finally:
             connection.close()
+
+    def database_bytes(self) -> bytes:
+        """All that the database has on disk: the file and its write-ahead log."""
+        return b"".join(path.read_bytes() for path in sorted(self.settings.data.glob("midca.sqlite*")))
 
     def certificates(self) -> int:
         return self.sql("SELECT count(*) FROM certificates WHERE certificate_type = 1")[0][0]
@@ -87,16 +123,21 @@ class Installation:
 
     def check(self) -> None:
         """Nothing was signed and not recorded, and nothing stayed pending."""
-        assert set(self.oracle.signed()) <= recorded(self.settings.database)
+        rows = self.sql("SELECT tbs_sha256 FROM certificates UNION ALL SELECT tbs_sha256 FROM revocation_lists")
+        assert set(self.oracle.signed()) <= {tbs for (tbs,) in rows}
 
 
 @pytest.fixture
-def make_installation(data_template: Path, tmp_path: Path):
+def make_installation(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path):
     made = []
+    template = request.getfixturevalue("data_template" if database_kind == "sqlite" else "postgresql_template")
 
     def make(**environment: str) -> Installation:
         base = tmp_path / f"installation{len(made)}"
-        shutil.copytree(data_template, base)
+        shutil.copytree(template, base)
+        if database_kind == "postgresql":
+            server = request.getfixturevalue("postgresql")
+            environment["MIDCA_DATABASE"] = server.create(f"t{uuid.uuid4().hex}", "template")
         made.append(Installation(base, **environment))
         return made[-1]
 

@@ -6,9 +6,10 @@ it sees every signature of the process, and it is on disk before the signature l
 
 import hashlib
 import os
-import sqlite3
 from pathlib import Path
 from typing import Any
+
+from sqlite_utils.utils import sqlite3
 
 from app.pki.write_ahead_key import write_ahead_key
 

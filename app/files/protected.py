@@ -7,12 +7,14 @@ import glob
 import os
 import stat
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 Version = tuple[int, ...]
@@ -112,6 +114,21 @@ def exclusive_if_free(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+@dataclass(frozen=True)
+class FileTurn:
+    """The turn of who holds the lock on a file: of one machine's processes."""
+
+    path: Path
+
+    def held(self) -> AbstractContextManager[None]:
+        """Wait for the turn, and have it for the block."""
+        return exclusive(self.path)
+
+    def held_if_free(self) -> AbstractContextManager[bool]:
+        """Have the turn for the block if nobody else has; the block is told whether."""
+        return exclusive_if_free(self.path)
 
 
 def _lock_file(path: Path) -> BinaryIO:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _GOOD: Final = int(RevocationReason.NOTREVOKED)
 _NOBODY: Final[CertificateRecord] = ("", "", "", "", _GOOD)
+_OF_A_TOKEN: Final = ("credential", "sha256", "role", "tenant", "expires")
+_OF_AN_ADMIN: Final = {"credential": "token", "role": "admin", "tenant": None}
+"""What entries do not tell that are from the time when every token was an admin's."""
 
 
 class Reconciliation:
@@ -31,7 +34,8 @@ class Reconciliation:
         self._certificates: dict[str, CertificateRecord] = {}
         self._lists: dict[str, ListRecord] = {}
         self._issued_lists: set[ListRecord] = set()
-        self._tokens: dict[str, bool] = {}
+        self._tokens: dict[str, dict[str, Any]] = {}
+        self._revoked_tokens: set[str] = set()
         self._readers: dict[str, Callable[[dict[str, Any]], None]] = {
             Action.CERTIFICATE_PENDING: self._pending,
             Action.CERTIFICATE_ISSUED: self._issued,
@@ -143,10 +147,11 @@ class Reconciliation:
         self._issued_lists.add(_list_record(entry))
 
     def _token_created(self, entry: dict[str, Any]) -> None:
-        self._tokens[entry["object"]] = False
+        told = _OF_AN_ADMIN | entry
+        self._tokens[entry["object"]] = {key: told[key] for key in _OF_A_TOKEN if key in told}
 
     def _token_revoked(self, entry: dict[str, Any]) -> None:
-        self._tokens[entry["object"]] = True
+        self._revoked_tokens.add(entry["object"])
 
     def _settle_lists(self) -> None:
         pending, issued = dict(self._lists), set(self._issued_lists)
@@ -167,13 +172,19 @@ class Reconciliation:
 
     def _settle_tokens(self) -> None:
         told = dict(self._tokens)
-        for name, revoked in self._rows.tokens():
+        for name, revoked, particulars in self._rows.tokens():
             expected = told.pop(name, None)
             if expected is None:
                 self._findings.add(FindingKind.ROW_WITHOUT_ENTRY, f"No entry tells of the access token {name}.")
-            elif expected != revoked:
-                was = "was" if expected else "was never"
+                continue
+            if revoked != (name in self._revoked_tokens):
+                was = "was never" if revoked else "was"
                 self._findings.add(FindingKind.ROW_UNLIKE_ENTRY, f"The access token {name} {was} revoked.")
+            if different := [key for key, value in expected.items() if particulars[key] != value]:
+                self._findings.add(
+                    FindingKind.ROW_UNLIKE_ENTRY,
+                    f"The access token {name} was made with another {', '.join(different)}.",
+                )
         for name in told:
             self._findings.add(FindingKind.ENTRY_WITHOUT_ROW, f"The access token {name} is on record no more.")
 

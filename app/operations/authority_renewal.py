@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -17,7 +16,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
 from app.errors import Conflict, InvalidInput, NotAllowed
-from app.files.protected import exclusive
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.certificate_authority import fingerprint
 from app.pki.certificate_template import Particulars
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from app.operations.authorities import Authorities
     from app.operations.ceremony_record import CeremonialFile
     from app.operations.hierarchy import Hierarchy
+    from app.operations.turn import Turn
     from app.pki.certificate_authority import CertificateAuthority
     from app.pki.certificate_template import CertificateTemplate
 
@@ -50,14 +49,14 @@ _OF_THE_ISSUER: Final = frozenset(
 
 @dataclass(frozen=True)
 class AuthorityRenewal:
-    """Both halves of what a server does about a ceremony. ``lock`` is that of the responders' files."""
+    """Both halves of what a server does about a ceremony. ``turn`` is that of who writes a responder's file."""
 
     hierarchy: Hierarchy
     authorities: Authorities
     responders: ResponderFiles
     signing: RecordedSigning
     now: Callable[[], datetime]
-    lock: Path
+    turn: Turn
 
     def request(self, name: str, actor: Actor) -> x509.CertificateSigningRequest:
         """Return a request for a new certificate of a CA, signed by the key it has."""
@@ -85,7 +84,7 @@ class AuthorityRenewal:
     def request_responder(self, name: str, actor: Actor) -> x509.CertificateSigningRequest:
         """Return a request for the certificate of a new OCSP responder of a CA whose key is offline."""
         authority = self._offline(name)
-        with exclusive(self.lock):
+        with self.turn.held():
             key = self.responders.next_key(authority.name)
             if key is None:
                 key = generate_key()
@@ -107,7 +106,7 @@ class AuthorityRenewal:
         if constraints.ca:
             self._install_authority(authority, certificate, file, actor)
         else:
-            with exclusive(self.lock):
+            with self.turn.held():
                 self._install_responder(authority, certificate, file, actor)
         return certificate
 

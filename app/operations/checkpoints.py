@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Unavailable
-from app.files.protected import exclusive, exclusive_if_free
 from app.pki.checkpoint import read_checkpoints
 from app.pki.merkle_tree import MerkleTree, leaf_hash
 from app.store.audit_log import chained
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
     from app.files.checkpoint_files import CheckpointFile
     from app.operations.actor import Actor
+    from app.operations.turn import Turn
     from app.pki.checkpoint import Checkpoint, NoteSigner
     from app.store.audit_log import AuditLog
     from app.store.checkpoints import CheckpointStore
@@ -30,7 +29,7 @@ _RETRY: Final = timedelta(minutes=1)
 
 @dataclass
 class Checkpoints:
-    """One process at a time writes them: who holds the lock on the file ``lock``. An entry waits no longer than
+    """One process at a time writes them: whose ``turn`` it is. An entry waits no longer than
     ``interval`` for its checkpoint.
 
     A log must never sign a checkpoint that contradicts an earlier one (c2sp.org/tlog-checkpoint), so the newest one in
@@ -45,7 +44,7 @@ class Checkpoints:
     signer: NoteSigner
     now: Callable[[], datetime]
     interval: timedelta
-    lock: Path
+    turn: Turn
     failed_at: datetime | None = None
 
     def checkpoint_due(self, _actor: Actor) -> int:
@@ -53,7 +52,7 @@ class Checkpoints:
         now = self.now()
         if not self._due(now) or (self.failed_at is not None and now - self.failed_at < _RETRY):
             return 0
-        with exclusive_if_free(self.lock) as ours:
+        with self.turn.held_if_free() as ours:
             if not ours or not self._due(now):
                 return 0
             try:
@@ -65,7 +64,7 @@ class Checkpoints:
 
     def write(self) -> Checkpoint | None:
         """Write a checkpoint now if there is anything new; return the newest."""
-        with exclusive(self.lock):
+        with self.turn.held():
             newest = self.store.newest()
             if newest is None or newest.size < self.log.size():
                 self._write()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import Conflict, InvalidInput, SubjectInUse, UnknownEndEntity
+from app.errors import Conflict, HasGoodCertificate, InvalidInput, SubjectInUse, UnknownEndEntity
+from app.operations.tenancy import check_registration
 from app.pki import distinguished_name
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
 from app.pki.end_entity_rules import Candidate
@@ -75,14 +76,21 @@ class EndEntities:
             raise UnknownEndEntity(f"User {username[:80]} not found.")
         return entity
 
-    def put(self, registration: Registration, actor: Actor, *, only_new: bool = False) -> EndEntity:
+    def put(
+        self, registration: Registration, actor: Actor, *, only_new: bool = False, over_good: bool = True
+    ) -> EndEntity:
         """Add an end entity, or replace the one of that name whole (EJBCA's editUser), and arm its password.
 
         A new one begins as NEW whatever was asked. Certificates it has stay as they are. With ``only_new`` an existing
-        name is a :class:`Conflict` (EJBCA's addUser).
+        name is a :class:`Conflict` (EJBCA's addUser); without ``over_good``, a name that has a certificate which is
+        good is a :class:`HasGoodCertificate`.
         """
+        by_default_profile = registration.end_entity_profile == DEFAULT_PROFILE
+        check_registration(actor, registration.username, registration.subject_dn, by_default_profile=by_default_profile)
         entity = self.described(registration)
         with self.database.transaction():
+            if not over_good:
+                self._check_no_good_certificate(entity.username)
             return self.save(entity, actor, only_new=only_new)
 
     def save(self, entity: EndEntity, actor: Actor, *, only_new: bool = False) -> EndEntity:
@@ -231,6 +239,14 @@ class EndEntities:
             raise SubjectInUse(
                 f"User '{username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are "
                 "using while issued by the same CA."
+            )
+
+    def _check_no_good_certificate(self, username: str) -> None:
+        """Look at the certificates and not at the end entity: one that was forgotten may have left some behind."""
+        now = self.now()
+        if any(certificate.may_be_used(now) for certificate in self.certificates.of_user(username)):
+            raise HasGoodCertificate(
+                f"User {username} has a certificate that is good: revoke it first, or ask an admin to register it anew."
             )
 
     def _audit(self, action: Action, username: str, actor: Actor, **details: object) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from app.errors import ConfigurationError, UnknownAuthority
 from app.files.authority_files import AuthorityFiles
@@ -59,12 +60,30 @@ class Hierarchy:
             self._take_roots_offline()
         created = []
         for declared in self.declared:
-            if self.files.certificate(declared.name) is None:
+            certificate = self.files.certificate(declared.name)
+            if certificate is None:
                 self._create(declared)
                 created.append(declared.name)
+            elif renewed := self._renewed(declared, certificate):
+                self.files.renew_certificate(declared.name, renewed)
         if self.medium is not None:
             self._copy_certificates(self.medium)
         return created
+
+    def _renewed(self, declared: DeclaredAuthority, certificate: x509.Certificate) -> x509.Certificate | None:
+        """Return the newer certificate that is on record: its import was cut off, or another server did it."""
+        stored = self.signing.certificates.own_of_authority(declared.name)
+        issuer = self.files.certificate(declared.issuer) if declared.issuer else None
+        if stored is None or stored.certificate is None or stored.revoked or issuer is None:
+            return None
+        renewed = x509.load_der_x509_certificate(stored.certificate)
+        if renewed == certificate or renewed.public_key() != certificate.public_key():
+            return None
+        try:
+            renewed.verify_directly_issued_by(issuer)
+        except (InvalidSignature, ValueError, TypeError):
+            return None
+        return renewed
 
     def load(self) -> Authorities:
         """Return all CAs, each key tried out.

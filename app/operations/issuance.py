@@ -15,6 +15,7 @@ from app.errors import (
     Refusal,
     TooManyFailures,
     Unavailable,
+    WrongStatus,
 )
 from app.operations.enrolment import check_may_enrol, wrong_status
 from app.operations.recorded_signing import Subject
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
 _MAX_AUDITED = 200
 
 
-class _LostTheRace(EnrolmentRefused):
+class _LostTheRace(WrongStatus):
     """Another enrolment spent the one-time password between our check and our claim."""
+
+    code = WrongStatus.__name__  # which is what it is to everybody else
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import ConfigurationError, InvalidInput, NotAllowed
 from app.files.private_keys import PrivateKeys
-from app.files.protected import exclusive
 from app.files.secrets import Secret, new_secret
 from app.operations.peppers import Pepper, peppers_of
-from app.pki.end_entity import ENROLLABLE
+from app.pki.end_entity import ENROLLABLE, EndEntityStatus
 from app.store.audit_log import Action
 
 if TYPE_CHECKING:
     from app.operations.actor import Actor
+    from app.operations.turn import Turn
     from app.store.audit_log import AuditLog
     from app.store.database import Database
     from app.store.end_entities import EndEntityStore
@@ -40,34 +40,34 @@ _WAIT: Final = "Wait until no password waits for the old one: midca keys list."
 
 @dataclass(frozen=True)
 class PepperUse:
-    """How many passwords on record were hashed with a pepper. ``spent`` are those that gave a certificate already.
+    """How many passwords on record were hashed with a pepper: such as can still be used, and such as are ``spent``.
 
     ``pepper`` is None where it was dropped although they were there: these passwords are good no more.
     """
 
     kid: str
     pepper: Pepper | None
-    unused: int
+    waiting: int
     spent: int
 
 
 @dataclass(frozen=True)
 class KeyRotation:
-    """``key_files`` are all that hold a private key; ``locks`` keep everyone else from writing one meanwhile.
+    """``key_files`` are all that hold a private key; ``turns`` keep everyone else from writing one meanwhile.
 
-    ``passwords_return`` tells whether a password that gave a certificate can give another one.
+    ``can_return`` tells whether a password that gave a certificate of a profile can give another one.
     """
 
     passphrase: Secret
     pepper: Secret
     private_keys: PrivateKeys
     key_files: Callable[[], Sequence[Path]]
-    locks: tuple[Path, ...]
+    turns: tuple[Turn, ...]
     end_entities: EndEntityStore
     database: Database
     audit: AuditLog
     now: Callable[[], datetime]
-    passwords_return: Callable[[], bool]
+    can_return: Callable[[str], bool]
 
     def rotate_passphrase(self, actor: Actor) -> int:
         """Seal every key with a new passphrase; return how many were. One that was interrupted is brought to its end.
@@ -124,17 +124,17 @@ class KeyRotation:
         """Return how many passwords wait for each pepper, the one for new passwords first."""
         peppers = peppers_of(self.pepper())
         by_kid: dict[str, Pepper | None] = {pepper.kid: pepper for pepper in peppers}
-        unused, spent = Counter[str](), Counter[str]()
-        for named, status, number in self.end_entities.counts_by_pepper():
+        waiting, spent = Counter[str](), Counter[str]()
+        for named, status, profile, number in self.end_entities.counts_by_pepper():
             # Passwords that name no pepper are older than the first change of it, and so the oldest one's.
             kid = named or peppers[-1].kid
             by_kid.setdefault(kid, None)
-            (unused if status in ENROLLABLE else spent)[kid] += number
-        return [PepperUse(kid, pepper, unused[kid], spent[kid]) for kid, pepper in by_kid.items()]
+            again = status is EndEntityStatus.GENERATED and self.can_return(profile)
+            (waiting if status in ENROLLABLE or again else spent)[kid] += number
+        return [PepperUse(kid, pepper, waiting[kid], spent[kid]) for kid, pepper in by_kid.items()]
 
     def _is_needed(self, use: PepperUse) -> bool:
-        good = use.pepper is not None and use.pepper.is_good(self.now())
-        return good and bool(use.unused or (use.spent and self.passwords_return()))
+        return use.waiting > 0 and use.pepper is not None and use.pepper.is_good(self.now())
 
     def _write_peppers(self, peppers: Sequence[Pepper]) -> None:
         self.pepper.source.replace([pepper.to_line() for pepper in peppers])
@@ -146,8 +146,8 @@ class KeyRotation:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         with ExitStack() as stack:
-            for lock in self.locks:
-                stack.enter_context(exclusive(lock))
+            for turn in self.turns:
+                stack.enter_context(turn.held())
             yield
 
     @contextmanager

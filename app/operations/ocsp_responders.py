@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, Refusal, SigningUnavailable
-from app.files.protected import Version, exclusive_if_free
+from app.files.protected import Version
 from app.files.responder_files import ResponderFiles
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
+    from app.operations.turn import Turn
     from app.pki.certificate_authority import CertificateAuthority
 
 _log = logging.getLogger("midca")
@@ -30,7 +30,7 @@ _log = logging.getLogger("midca")
 
 @dataclass(frozen=True)
 class OcspResponders:
-    """The responders, one a CA. ``lock`` is a file; who holds its lock renews.
+    """The responders, one a CA. Whose ``turn`` it is renews.
 
     Every process looks at the files' versions, so a renewed responder answers everywhere from the next request on.
     """
@@ -40,7 +40,7 @@ class OcspResponders:
     signing: RecordedSigning
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
-    lock: Path
+    turn: Turn
     _loaded: dict[str, tuple[Version, OcspResponder | None]] = field(default_factory=dict, init=False, repr=False)
 
     def current(self, authority: CertificateAuthority) -> OcspResponder:
@@ -61,7 +61,7 @@ class OcspResponders:
         for authority in self.authorities:
             if not self._is_due(authority):
                 continue
-            with exclusive_if_free(self.lock) as ours:
+            with self.turn.held_if_free() as ours:
                 if ours and self._is_due(authority):
                     self._renew(authority, actor)
                     renewed += 1

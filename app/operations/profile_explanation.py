@@ -18,6 +18,7 @@ from app.pki.profile_rules import Verdict
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from app.operations.actor import Actor
     from app.operations.authorities import Authorities
     from app.operations.drafts import Drafts
     from app.operations.end_entities import EndEntities
@@ -76,6 +77,7 @@ class Explanations:
         self,
         profile: CertificateProfile,
         csr: str,
+        actor: Actor,
         *,
         entity: str | None = None,
         subject: str | None = None,
@@ -84,10 +86,14 @@ class Explanations:
         """Explain ``csr`` (base64 of DER, or PEM) for the end entity of that name, or for a subject.
 
         Raises a :class:`~app.errors.Refusal` when the request cannot be read, its key does not sign it, or there is no
-        such end entity or CA. Whatever the profile refuses is in the explanation.
+        such end entity or CA, and for a tenant's caller when the end entity, or the subject's CN, is out of reach.
+        Whatever the profile refuses is in the explanation.
         """
+        if entity is not None:
+            actor.check_reach(entity)
         request = CertificationRequest.from_text(csr)
         username, name, ca_name = self._for_whom(entity, subject)
+        actor.check_reach(username)  # for a subject it is the CN
         authority = self._authority(ca or ca_name)
         asked = EnrolmentRequest.of(request, username, name)
         decisions = [

@@ -40,6 +40,11 @@ class Revocation:
         """Return the certificate of the CA (name or DN) with that serial (hex, any case, leading zeros)."""
         return self.certificates.find(self.authorities.named(ca).name, canonical_serial(serial))
 
+    def find_for(self, actor: Actor, ca: str, serial: str) -> StoredCertificate | None:
+        """Return the same for a caller of a tenant, to whom another's certificate is one that is not there."""
+        stored = self.find(ca, serial)
+        return stored if stored is not None and actor.reaches(stored.username) else None
+
     def change(self, ca: str, serial: str, reason: RevocationReason, actor: Actor, *, correcting: bool = False) -> None:
         """Revoke, hold or release a certificate; raise in EJBCA's words what is not allowed.
 
@@ -47,7 +52,7 @@ class Revocation:
         """
         authority, wanted = self.authorities.named(ca), canonical_serial(serial)
         with self.database.transaction():
-            stored = self._existing(authority, wanted)
+            stored = self._existing(authority, wanted, actor)
             if stored.certificate_type is CertificateType.OCSP_RESPONDER:
                 raise NotAllowed("The certificate of an OCSP responder is not revoked: it is renewed, and soon ends.")
             if stored.certificate_type is not CertificateType.END_ENTITY:
@@ -60,9 +65,9 @@ class Revocation:
             which = {"ca": authority.name, "serial": wanted, "reason": reason.name}
             self.audit.append(self.now(), actor.entry(action, stored.username, which))
 
-    def _existing(self, authority: CertificateAuthority, serial: str) -> StoredCertificate:
+    def _existing(self, authority: CertificateAuthority, serial: str, actor: Actor) -> StoredCertificate:
         stored = self.certificates.find(authority.name, serial)
-        if stored is None:
+        if stored is None or not actor.reaches(stored.username):
             raise UnknownCertificate(
                 f"Could not find end entity certificate. Issuer {authority.subject_dn}, serialNo {serial}."
             )

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.errors import NoSuchList, Refusal, SigningUnavailable, Unavailable
-from app.files.protected import exclusive, exclusive_if_free
 from app.operations.list_contents import BACKDATED, ListContents
 from app.operations.list_signing import ListSigning, Shows
 from app.pki.certificate_authority import CertificateAuthority
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
+    from app.operations.turn import Turn
     from app.store.revocation_lists import RevocationListStore, StoredList
     from app.store.revoked_certificates import RevokedCertificates
 
@@ -33,8 +32,8 @@ class RevocationLists:
     """The lists of each CA, numbered ``max(last + 1, Unix time)``: numbers also grow across a restored backup.
 
     There is always one that covers all of a CA. With distribution points there is one for each of them beside it, and
-    where deltas are issued, one for each list. ``lock`` is a file; who holds its lock issues. The kernel frees it when
-    that process dies. The lists of a CA whose key is offline are made elsewhere and only imported here.
+    where deltas are issued, one for each list. Whose ``turn`` it is issues; it ends when that process dies. The lists
+    of a CA whose key is offline are made elsewhere and only imported here.
     """
 
     store: RevocationListStore
@@ -43,7 +42,7 @@ class RevocationLists:
     signing: ListSigning
     authorities: Authorities
     now: Callable[[], datetime]
-    lock: Path
+    turn: Turn
 
     def scopes(self, authority: CertificateAuthority) -> Iterator[ListScope]:
         """Yield the scopes the CA has lists for: also for partitions that only older certificates name."""
@@ -92,7 +91,7 @@ class RevocationLists:
             raise SigningUnavailable(
                 f"The key of CA {authority.name} is offline: make its list with midca ceremony crl, and import it."
             )
-        with exclusive(self.lock):
+        with self.turn.held():
             self._issue(authority, list(self._names(authority)), actor)
             return self.latest(authority)
 
@@ -102,7 +101,7 @@ class RevocationLists:
         Anybody may ask for this, so it neither waits nor makes more than the one list that old clients read.
         """
         if self.age(authority) >= age and not authority.offline:
-            with exclusive_if_free(self.lock) as ours:
+            with self.turn.held_if_free() as ours:
                 if ours and self.age(authority) >= age:
                     self._issue(authority, [ListName(authority.name, ALL)], actor)
         return self.latest(authority)
@@ -123,7 +122,7 @@ class RevocationLists:
     def _issue_what_is_due(self, authority: CertificateAuthority, actor: Actor) -> bool:
         if authority.offline or authority.has_ended(self.now()) or not self._due(authority):
             return False
-        with exclusive_if_free(self.lock) as ours:
+        with self.turn.held_if_free() as ours:
             names = self._due(authority) if ours else []
             if names:
                 self._issue(authority, names, actor)

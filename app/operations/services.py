@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
     from app.operations.authority_renewal import AuthorityRenewal
+    from app.operations.callers import Callers
     from app.operations.checkpoints import Checkpoints
     from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
+    from app.operations.revocation_feed import RevocationFeed
     from app.operations.revocation_lists import RevocationLists
     from app.operations.upkeep import Upkeep
     from app.store.certificates import CertificateStore
     from app.store.database import Database
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,13 @@ class Services:
     devices: Devices
     issuance: Issuance
     tokens: AccessTokens
+    callers: Callers
     readiness: Readiness
     certificates: CertificateStore
     signing: RecordedSigning
     revocation: Revocation
     revocation_lists: RevocationLists
+    revocation_feed: RevocationFeed
     ocsp: Ocsp
     hierarchy: Hierarchy
     renewal: AuthorityRenewal
@@ -59,5 +65,7 @@ class Services:
     audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
-    trusted_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_networks: tuple[Network, ...] = ()
+    metrics_networks: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
+    proxy_secret: bytes = field(default=b"", repr=False)

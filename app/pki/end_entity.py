@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 MAX_USERNAME_BYTES: Final = 64
 """A username becomes the common name by default, and ub-common-name is 64 (RFC 5280 appendix A.1)."""
+
+
+TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+"""A tenant of the IoT platform: dojot's own and Keycloak's realms are named so."""
 
 
 class EndEntityStatus(IntEnum):
@@ -94,3 +99,9 @@ def checked_username(username: str) -> str:
     if problem is not None:
         raise InvalidInput(f"The end entity name {problem}.")
     return username
+
+
+def tenant_of(username: str) -> str | None:
+    """Return the tenant in a name such as ``admin:f60c28``; a name without a colon belongs to none."""
+    tenant, colon, _ = username.partition(":")
+    return tenant if colon else None

@@ -1,8 +1,9 @@
-"""Bearer tokens by their hash; the tokens themselves are nowhere."""
+"""Bearer tokens and client certificates by their hash; the tokens themselves are nowhere."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from app.store.times import from_text, to_text
@@ -13,19 +14,42 @@ if TYPE_CHECKING:
     from app.store.database import Database, Row
 
 
+class Credential(StrEnum):
+    """What its holder shows."""
+
+    TOKEN = "token"  # noqa: S105 -- the kind of a thing
+    CERTIFICATE = "certificate"
+
+
 @dataclass(frozen=True)
 class AccessToken:
-    """A token's record, without the token."""
+    """What is known of a token or a client certificate, without it: ``sha256`` (hex) is what it is recognised by.
+
+    With a ``tenant`` its holder reaches the end entities of that one alone.
+    """
 
     name: str
+    credential: Credential
+    sha256: str
     role: str
+    tenant: str | None
     created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
 
     def valid_at(self, now: datetime) -> bool:
         """True while it is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def particulars(self) -> dict[str, str | None]:
+        """Return what never changes of it, for the audit log."""
+        return {
+            "credential": self.credential,
+            "sha256": self.sha256,
+            "role": self.role,
+            "tenant": self.tenant,
+            "expires": to_text(self.expires_at) if self.expires_at else None,
+        }
 
 
 class AccessTokenStore:
@@ -35,14 +59,16 @@ class AccessTokenStore:
         """Take the database to read and write."""
         self._database = database
 
-    def add(self, token: AccessToken, token_sha256: str) -> None:
-        """Record a token under the hash it will be recognised by."""
+    def add(self, token: AccessToken) -> None:
+        """Record a token."""
         self._database.insert(
             "access_tokens",
             {
                 "name": token.name,
                 "role": token.role,
-                "token_sha256": token_sha256,
+                "tenant": token.tenant,
+                "credential": str(token.credential),
+                "token_sha256": token.sha256,
                 "created_at": to_text(token.created_at),
                 "expires_at": to_text(token.expires_at) if token.expires_at else None,
                 "revoked_at": None,
@@ -54,9 +80,13 @@ class AccessTokenStore:
         row = self._database.row("SELECT * FROM access_tokens WHERE name = :name", name=name)
         return _token(row) if row else None
 
-    def find_hash(self, token_sha256: str) -> AccessToken | None:
-        """Return the token with that SHA-256 (hex)."""
-        row = self._database.row("SELECT * FROM access_tokens WHERE token_sha256 = :hash", hash=token_sha256)
+    def find_hash(self, credential: Credential, sha256: str) -> AccessToken | None:
+        """Return the token, or the certificate, with that SHA-256 (hex)."""
+        row = self._database.row(
+            "SELECT * FROM access_tokens WHERE token_sha256 = :hash AND credential = :credential",
+            hash=sha256,
+            credential=str(credential),
+        )
         return _token(row) if row else None
 
     def all(self) -> list[AccessToken]:
@@ -75,7 +105,10 @@ class AccessTokenStore:
 def _token(row: Row) -> AccessToken:
     return AccessToken(
         name=row["name"],
+        credential=Credential(row["credential"]),
+        sha256=row["token_sha256"],
         role=row["role"],
+        tenant=row["tenant"],
         created_at=from_text(row["created_at"]),
         expires_at=from_text(row["expires_at"]) if row["expires_at"] else None,
         revoked_at=from_text(row["revoked_at"]) if row["revoked_at"] else None,

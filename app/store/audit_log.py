@@ -55,6 +55,7 @@ class AuditEntry:
     """Who did what to whom, in which way and from where, and what came of it; ``details`` differ by action.
 
     ``name`` is the object's: an end entity, a CA or a token. ``result`` is ``ok`` or the code of the refusal.
+    ``tenant`` is that of an actor who is of one.
     """
 
     actor: str
@@ -64,10 +65,13 @@ class AuditEntry:
     name: str
     result: str = "ok"
     details: Mapping[str, object] = field(default_factory=dict)
+    tenant: str | None = None
 
     def canonical(self, seq: int, at: str) -> str:
         """Return the entry as it is hashed: JSON with sorted keys, without blanks, in ASCII."""
         who = {"actor": self.actor, "how": self.how, "address": self.address}
+        if self.tenant is not None:
+            who["actor_tenant"] = self.tenant
         what = {"action": self.action, "object": self.name, "result": self.result}
         return json.dumps({**self.details, **who, **what, "seq": seq, "at": at}, sort_keys=True, separators=(",", ":"))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from app.store.database import Database
+    from app.store.database import Database, Row
 
 _PAGE: Final = 5000
 _CERTIFICATE: Final = "serial, ca_name, username, tbs_sha256, state, revocation_reason"
@@ -113,7 +113,10 @@ class AuditedRows:
         )
         return bool(self._database.tuples(sql, ca=ca_name, serial=serial))
 
-    def tokens(self) -> Iterator[tuple[str, bool]]:
-        """Yield the name of every access token, and whether it was revoked."""
-        for row in self._database.rows("SELECT name, revoked_at FROM access_tokens"):
-            yield row["name"], row["revoked_at"] is not None
+    def tokens(self) -> Iterator[tuple[str, bool, Row]]:
+        """Yield the name of every access token, whether it was revoked, and its particulars as the log has them."""
+        for row in self._database.rows(
+            "SELECT name, revoked_at, credential, token_sha256 AS sha256, role, tenant, expires_at AS expires "
+            "FROM access_tokens"
+        ):
+            yield row.pop("name"), row.pop("revoked_at") is not None, row

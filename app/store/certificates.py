@@ -67,6 +67,11 @@ class StoredCertificate:
         """True once the certificate is revoked or on hold."""
         return self.revocation_reason is not RevocationReason.NOTREVOKED
 
+    def may_be_used(self, now: datetime) -> bool:
+        """True until the certificate ends or is revoked for good; a hold can be taken back."""
+        for_good = self.revoked and self.revocation_reason is not RevocationReason.CERTIFICATEHOLD
+        return not for_good and self.not_after > now
+
 
 class CertificateStore:
     """Reads and conditional writes; the writes need an open transaction."""
@@ -110,13 +115,17 @@ class CertificateStore:
 
     def own_of_authority(self, name: str) -> StoredCertificate | None:
         """Return the newest certificate that was issued to the CA ``name`` itself."""
-        found = self._list(
+        found = self.all_own_of_authority(name)
+        return found[-1] if found else None
+
+    def all_own_of_authority(self, name: str) -> list[StoredCertificate]:
+        """Return all of them, oldest first: a CA that was renewed has several."""
+        return self._list(
             "username = :name AND certificate_type <> :end_entity AND state = :issued",
             name=name,
             end_entity=CertificateType.END_ENTITY,
             issued=CertificateState.ISSUED,
         )
-        return found[-1] if found else None
 
     def pending(self) -> list[StoredCertificate]:
         """Return what was recorded to be signed and is not known to be."""
@@ -173,8 +182,7 @@ class CertificateStore:
             for other in self.of_user(certificate.username)
             if (other.ca_name, other.serial) != (certificate.ca_name, certificate.serial)
             and other.state is CertificateState.ISSUED
-            and other.revocation_reason in {RevocationReason.NOTREVOKED, RevocationReason.CERTIFICATEHOLD}
-            and other.not_after > now
+            and other.may_be_used(now)
         ]
         for other in replaced:
             self.change_reason(other.ca_name, other.serial, other.revocation_reason, RevocationReason.SUPERSEDED, now)

@@ -27,7 +27,7 @@ class EndEntityStore:
     def page(self, *, after: str = "", limit: int = 100, status: EndEntityStatus | None = None) -> list[EndEntity]:
         """Return up to ``limit`` end entities in the order of their names, beginning behind ``after``."""
         rows = self._database.rows(
-            "SELECT * FROM end_entities WHERE username > :after AND (:status IS NULL OR status = :status) "
+            "SELECT * FROM end_entities WHERE username > :after AND status = coalesce(:status, status) "
             "ORDER BY username LIMIT :limit",
             after=after,
             limit=limit,
@@ -40,16 +40,17 @@ class EndEntityStore:
         rows = self._database.rows("SELECT status, count(*) AS number FROM end_entities GROUP BY status")
         return {row["status"]: row["number"] for row in rows}
 
-    def counts_by_pepper(self) -> list[tuple[str, EndEntityStatus, int]]:
-        """Return how many passwords were hashed with each pepper, by the pepper's name and the end entity's status.
+    def counts_by_pepper(self) -> list[tuple[str, EndEntityStatus, str, int]]:
+        """Return how many passwords were hashed with each pepper, by its name, the status and the certificate profile.
 
         The name is empty for passwords of the time before peppers had one.
         """
         rows = self._database.tuples(
             "SELECT CASE WHEN password_verifier LIKE 'ca2$%' THEN substr(password_verifier, 7, 8) ELSE '' END AS kid, "
-            "status, count(*) FROM end_entities WHERE password_verifier IS NOT NULL GROUP BY 1, 2"
+            "status, certificate_profile, count(*) FROM end_entities WHERE password_verifier IS NOT NULL "
+            "GROUP BY 1, 2, 3"
         )
-        return [(kid, EndEntityStatus(status), number) for kid, status, number in rows]
+        return [(kid, EndEntityStatus(status), profile, number) for kid, status, profile, number in rows]
 
     def holder_of_subject(self, ca_name: str, subject_dn: str, *, other_than: str) -> str | None:
         """Return the name of another end entity of that CA with the same subject, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +21,11 @@ def migrate(database: Database, directory: Path) -> list[str]:
     """
     files = {path.stem: path for path in sorted(directory.glob("*.sql"))}
     with database.transaction():
-        database.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)")
+        database.script(["CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)"])
         applied = {row["name"] for row in database.rows("SELECT name FROM schema_migrations")}
         if unknown := sorted(applied - files.keys()):
             raise ConfigurationError(
-                f"The database {database.path} was written by a newer midca (it has {', '.join(unknown)}); "
+                f"The database was written by a newer midca (it has {', '.join(unknown)}); "
                 "use that version or a newer one."
             )
         missing = [name for name in files if name not in applied]
@@ -33,6 +33,15 @@ def migrate(database: Database, directory: Path) -> list[str]:
             database.script(_statements(files[name].read_text(encoding="utf-8")))
             database.insert("schema_migrations", {"name": name})
     return missing
+
+
+def is_new(database: Database) -> bool:
+    """Return whether no migration was ever applied."""
+    try:
+        return not database.rows("SELECT name FROM schema_migrations")
+    except StoreUnavailable:
+        database.rows("SELECT 1")  # raises if it is the database itself that is not there
+        return True
 
 
 def _statements(script: str) -> list[str]:

@@ -1,9 +1,13 @@
+import itertools
+import zlib
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.retriever import Retriever
 from tests.acceptance.server import RunningServer
 from tests.builders import HIERARCHY, profiles_directory
+from tests.gateway import Gateway
 
 SHIPPED_KEY = "rsa: {min: 2048, max: 8192}"
 
@@ -40,3 +44,42 @@ def fast_server(make_server, tmp_path: Path) -> RunningServer:
     hierarchy = HIERARCHY.replace("keysize: 2048", "keytype: P-256")
     profiles_directory(tmp_path / "profiles", hierarchy=hierarchy, CFREE=cfree)
     return make_server(workers=2)
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
+    """A running server with small keys, for tests that each have names of their own."""
+    running = RunningServer(tmp_path_factory.mktemp("shared"), workers=2)
+    with running:
+        yield running
+    running.check_signed_is_recorded()
+
+
+@pytest.fixture
+def gateway(shared_server) -> Gateway:
+    """A stand-in for dojot's gateway in front of the shared server."""
+    with Gateway(shared_server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def retriever(gateway, tmp_path) -> Retriever:
+    return Retriever(gateway, tmp_path / "certs")
+
+
+@pytest.fixture
+def new_device(shared_server, request):
+    """Registers devices, by default with dojot's password; their names are the test's own."""
+    count = itertools.count()
+
+    def register(**fields: str) -> str:
+        name = f"{zlib.crc32(request.node.nodeid.encode()):08x}-{next(count)}"
+        assert shared_server.register(name, **{"password": "dojot", **fields}).status == 200
+        return name
+
+    return register
+
+
+@pytest.fixture
+def device(new_device) -> str:
+    return new_device()

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+
+from sqlite_utils.utils import sqlite3
 
 from tests.acceptance.server import MIDCA, environment
 from tests.conftest import run

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg
+from sqlite_utils.utils import sqlite3
+
 from tests.builders import profiles_directory
-from tests.signer_oracle import SignerOracle, recorded
+from tests.signer_oracle import SignerOracle
 
 MIDCA = Path(sys.executable).parent / "midca"
 SERVE_WITH_ORACLE = Path(__file__).parent.parent / "serve_with_oracle.py"
@@ -44,7 +46,9 @@ class RunningServer:
     ``oracle`` notes every signature in ``base/oracle``. ``shipped`` takes the shipped profiles with their large keys.
     """
 
-    def __init__(self, base: Path, *, oracle: bool = True, shipped: bool = False, workers: int = 4) -> None:
+    def __init__(
+        self, base: Path, *, oracle: bool = True, shipped: bool = False, workers: int = 4, database: str = ""
+    ) -> None:
         self.base = base
         self.data = base / "data"
         self.database = self.data / "midca.sqlite"
@@ -55,6 +59,9 @@ class RunningServer:
         if not shipped and not profiles.exists():
             profiles_directory(profiles)
         self.environment = environment(base, shipped=shipped) | {"MIDCA_WORKERS": str(workers)}
+        self.address = database
+        if database:
+            self.environment["MIDCA_DATABASE"] = database
 
     def __enter__(self) -> Self:
         self.start()
@@ -143,6 +150,9 @@ class RunningServer:
         return self.post(f"/sign/{username}/pkcs10", {"passwd": password, "certificate": request})
 
     def sql(self, statement: str, *parameters: Any) -> list[tuple]:
+        if self.address:
+            with psycopg.connect(self.address) as connection:
+                return connection.execute(statement.replace("?", "%s"), parameters or None).fetchall()
         connection = sqlite3.connect(self.database)
         try:
             return connection.execute(statement, parameters).fetchall()
@@ -155,10 +165,11 @@ class RunningServer:
         return [row[0] for row in rows]
 
     def check_signed_is_recorded(self) -> None:
-        if self.oracle is not None and self.database.exists():
+        if self.oracle is not None and (self.address or self.database.exists()):
             signed = set(self.oracle.signed())
             assert signed, "the oracle saw no signature, not even that of the root CA"
-            assert signed <= recorded(self.database)
+            rows = self.sql("SELECT tbs_sha256 FROM certificates UNION ALL SELECT tbs_sha256 FROM revocation_lists")
+            assert signed <= {tbs for (tbs,) in rows}
 
     def verify_audit_log(self) -> dict[str, Any]:
         """What ``midca audit verify`` prints; nothing may be found."""

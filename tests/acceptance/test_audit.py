@@ -2,11 +2,11 @@
 
 import json
 import os
-import sqlite3
 from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from app.pki.merkle_tree import leaf_hash, root_by_inclusion
 from tests.acceptance.server import MIDCA, environment

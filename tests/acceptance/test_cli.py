@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.pki.certificate_authority import fingerprint
@@ -225,6 +226,22 @@ def test_a_token_opens_a_running_server_until_it_is_revoked(midca, make_server):
     assert token not in json.dumps(listed)
 
 
+def test_tokens_and_certificates_are_made_for_a_role_and_a_tenant(midca):
+    certificate = midca.data / "ca" / "certificates" / "IOTmidCA.pem"  # any certificate will do
+    made = midca.json("token", "create", "a", "--role", "registrar", "--tenant", "A")
+    admitted = midca.json("token", "create", "b", "--role", "auditor", "--days", "9", "--certificate", certificate)
+
+    listed = {row["name"]: row for row in midca.json("token", "list")}
+    assert {name: (row["credential"], row["role"], row["tenant"]) for name, row in listed.items()} == {
+        "admin": ("token", "admin", "-"),
+        "a": ("token", "registrar", "A"),
+        "b": ("certificate", "auditor", "-"),
+    }
+    assert made["token"].startswith("midca_")
+    assert admitted["sha256"] == midca.authority("IOTmidCA").fingerprint(hashes.SHA256()).hex()
+    assert "already" in midca("token", "create", "c", "--certificate", certificate, status=1)
+
+
 @pytest.mark.slow
 def test_an_end_entity_added_on_the_command_line_enrols_at_the_running_server(midca, make_server, password_file):
     with make_server(midca.base, workers=2) as server:
@@ -254,6 +271,9 @@ def test_version_needs_no_data_directory(empty):
         ("cert", "show", "not hexadecimal"),
         ("token", "revoke", "nothing"),
         ("token", "create", "admin"),
+        ("token", "create", "x", "--tenant", "A"),
+        ("token", "create", "x", "--role", "registrar", "--tenant", "A:B"),
+        ("token", "create", "x", "--certificate", __file__),
     ],
     ids=" ".join,
 )

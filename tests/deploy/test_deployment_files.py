@@ -74,6 +74,20 @@ def test_compose_keeps_the_data_in_a_declared_volume(compose):
     assert f"VOLUME {mount_point}\n" in (CHECKOUT / "Dockerfile").read_text()
 
 
+def test_compose_of_two_servers_takes_away_as_much_and_has_one_database():
+    document = yaml.safe_load((CHECKOUT / "deploy/postgresql/compose.yaml").read_text())
+    alone = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())["services"]["midca"]
+    services = document["services"]
+
+    for name in ("midca-1", "midca-2"):
+        assert services[name]["image"] == alone["image"]
+        for key in ("read_only", "cap_drop", "security_opt", "volumes", "tmpfs", "stop_grace_period"):
+            assert services[name][key] == alone[key]
+        assert f"server {name}:5583" in document["configs"]["nginx"]["content"]
+        assert services[name]["environment"]["MIDCA_DATABASE"].startswith("postgresql://midca@database/")
+    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", []))
+
+
 def test_compose_tags_the_image_with_the_version_of_the_project(compose):
     assert compose["services"]["midca"]["image"] == f"midca:{PROJECT['version']}"
 
@@ -92,7 +106,7 @@ def test_dojot_gets_the_server_and_the_events_on_one_volume():
 # ------------------------------------------------------------------------------------------------------------ systemd
 
 
-@pytest.fixture(params=["midca.service", "midca-events.service"])
+@pytest.fixture(params=["midca.service", "midca-events.service", "midca-broker-agent.service"])
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The unit with a program that exists here: systemd-analyze looks for it."""
     text = (CHECKOUT / "deploy/systemd" / request.param).read_text()
@@ -118,6 +132,7 @@ def test_the_unit_is_hardened(unit):
 
 
 @pytest.mark.parametrize("name", ["midca-key-passphrase", "midca-pepper"])
+@pytest.mark.parametrize("unit", ["midca.service", "midca-events.service"], indirect=True)
 def test_the_unit_shows_how_to_hand_over_each_secret(unit, name):
     assert re.search(rf"^#LoadCredentialEncrypted={name}:/\S+/{name}$", unit.read_text(), re.MULTILINE)
 
@@ -259,19 +274,24 @@ def test_what_the_project_asks_for_is_what_is_locked():
         assert version_in(runtime[requirement.name.lower()]) in requirement.specifier
 
 
-def test_the_lock_with_kafka_is_the_one_without_and_one_library_more():
-    runtime, kafka = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / "requirements/kafka.txt")
-    (wanted,) = map(Requirement, PROJECT["optional-dependencies"]["kafka"])
+def test_the_lock_with_extras_is_the_one_without_and_their_libraries_more():
+    runtime, extras = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / "requirements/extras.txt")
+    wanted = [
+        Requirement(text)
+        for extra in ("kafka", "postgres", "broker")
+        for text in PROJECT["optional-dependencies"][extra]
+    ]
 
-    assert version_in(kafka.pop(wanted.name)) in wanted.specifier
-    assert {name: version_in(entry) for name, entry in kafka.items()} == {
+    for requirement in wanted:
+        assert version_in(extras[requirement.name]) in requirement.specifier
+    assert {name: version_in(extras[name]) for name in runtime} == {
         name: version_in(entry) for name, entry in runtime.items()
     }
 
 
 def test_the_tests_run_with_the_versions_that_are_deployed():
     development = locked(CHECKOUT / "requirements/dev.txt")
-    deployed = locked(CHECKOUT / "requirements/kafka.txt") | locked(CHECKOUT / "requirements/build.txt")
+    deployed = locked(CHECKOUT / "requirements/extras.txt") | locked(CHECKOUT / "requirements/build.txt")
 
     assert {name: version_in(entry) for name, entry in deployed.items()} == {
         name: version_in(development[name]) for name in deployed

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.http_frontend import ACCESS, Access
+from app.http_access import ACCESS, Access
 from app.web import create_app
 from tests.conftest import ACTOR
 

@@ -5,15 +5,18 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
-from app.http_frontend import ACCESS, Access
+from app.http_access import ACCESS, Access
 from app.web import create_app
 
 PAGES = ["/openapi.json", "/docs", "/docs/style.css"]
-TOKEN = {"adminToken": []}
+TOKEN = {"token": []}
 SECURITY = {
     Access.PUBLIC: [],
-    Access.ENTITY_PASSWORD: [],
+    Access.ENTITY_PASSWORD: [TOKEN, {}],
+    Access.ENTITY_READER: [TOKEN, {}],
     Access.REGISTRAR: [TOKEN, {}],
+    Access.READER: [TOKEN],
+    Access.REVOKER: [TOKEN],
     Access.MONITOR: [TOKEN, {}],
     Access.ADMIN: [TOKEN],
 }
@@ -75,7 +78,7 @@ def test_description_says_who_may_call(document, route):
     operation = operations(document)[method, as_path(rule)]
 
     assert operation["security"] == SECURITY[ACCESS[route]]
-    assert operation["x-midca-access"] == ACCESS[route].value
+    assert operation["x-midca-access"] == ACCESS[route].who
     assert ("401" in operation["responses"]) == (TOKEN in operation["security"])
 
 

@@ -13,7 +13,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from app.frontends.ejbca_rest.crl import put_crl
-from app.http_frontend import ACCESS, Access
+from app.http_access import ACCESS, Access
 from app.web import create_app
 from tests.builders import csr, one_line
 

@@ -104,7 +104,7 @@ def test_password_is_never_shown_and_never_stored(post, get, installation):
     post(password="CANARY-1", clearPwd=True)
 
     assert "CANARY-1" not in get().text
-    assert b"CANARY-1" not in installation.settings.database.read_bytes()
+    assert b"CANARY-1" not in installation.database_bytes()
 
 
 def test_keys_nobody_knows_are_dropped(post, get, installation):

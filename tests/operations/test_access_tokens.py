@@ -3,6 +3,8 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Conflict, InvalidInput, UnknownToken
+from app.operations.access_tokens import Grant
+from app.operations.principal import Role
 from tests.conftest import ACTOR
 
 
@@ -18,7 +20,7 @@ def test_token_is_recognised_by_its_name(tokens):
 def test_token_is_nowhere_in_the_database(installation, tokens):
     token = tokens.create("second", ACTOR)
 
-    assert token.encode() not in installation.settings.database.read_bytes()
+    assert token.encode() not in installation.database_bytes()
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda t: t + " ", lambda t: t[:-1], lambda _: "", lambda _: "\ud800"])
@@ -29,7 +31,7 @@ def test_other_text_is_no_token(tokens, change):
 
 
 def test_token_ends_when_its_time_is_over(installation, tokens):
-    token = tokens.create("second", ACTOR, lifetime=timedelta(days=1))
+    token = tokens.create("second", ACTOR, Grant(lifetime=timedelta(days=1)))
     installation.clock.advance(hours=23)
     assert tokens.recognise(token)
 
@@ -114,3 +116,40 @@ def test_revoked_admin_token_is_not_replaced_by_a_restart(installation, reopen):
     installation.services.tokens.revoke("admin", ACTOR)
 
     assert not reopen().token_written
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        Grant(Role.ADMIN, "A"),
+        Grant(Role.REGISTRAR, "A:B"),
+        Grant(Role.REGISTRAR, ""),
+        Grant(Role.REGISTRAR, "a b"),
+        Grant(Role.TRUSTED_NETWORK),
+        Grant(Role.METRICS_NETWORK),
+    ],
+    ids=str,
+)
+def test_grant_that_cannot_be_given_is_refused(tokens, grant):
+    with pytest.raises(InvalidInput):
+        tokens.create("second", ACTOR, grant)
+    with pytest.raises(InvalidInput):
+        tokens.admit("second", b"certificate", ACTOR, grant)
+    assert tokens.store.find("second") is None
+
+
+def test_certificate_is_no_token_and_a_token_no_certificate(tokens):
+    token = tokens.create("second", ACTOR)
+    tokens.admit("third", b"certificate", ACTOR)
+
+    assert tokens.recognise_certificate(token.encode()) is None
+    assert tokens.recognise("certificate") is None
+    assert tokens.recognise_certificate(b"certificate").name == "third"
+
+
+def test_what_a_token_gives_is_audited(installation, tokens):
+    tokens.create("second", ACTOR, Grant(Role.REGISTRAR, "A", timedelta(days=1)))
+
+    entry, record = installation.last_audit(), tokens.store.find("second")
+    assert {name: entry[name] for name in record.particulars()} == record.particulars()
+    assert (entry["role"], entry["tenant"], entry["credential"]) == ("registrar", "A", "token")

@@ -1,9 +1,9 @@
 """Whoever writes to the database behind the CA's back is found, by the name of what they did."""
 
 import json
-import sqlite3
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from app.errors import InvalidInput
 from app.operations.audit_findings import FindingKind
@@ -219,10 +219,27 @@ ROWS = {
     "a list that is not issued any more": ("UPDATE revocation_lists SET state = 'pending'", "entry without row"),
     "a list of another number": ("UPDATE revocation_lists SET number = number + 100000", "row without entry"),
     "a token nobody made": (
-        "INSERT INTO access_tokens SELECT 'x', role, 'hash', created_at, NULL, NULL FROM access_tokens LIMIT 1",
+        (
+            "INSERT INTO access_tokens (name, role, token_sha256, created_at) "
+            "SELECT 'x', role, 'hash', created_at FROM access_tokens LIMIT 1"
+        ),
         "row without entry",
     ),
     "a token that came back": ("UPDATE access_tokens SET revoked_at = NULL WHERE name = 'second'", "row unlike entry"),
+    "a token of another role": ("UPDATE access_tokens SET role = 'auditor' WHERE name = 'second'", "row unlike entry"),
+    "a token of another tenant": ("UPDATE access_tokens SET tenant = 'A' WHERE name = 'second'", "row unlike entry"),
+    "a token of another hash": (
+        "UPDATE access_tokens SET token_sha256 = 'x' WHERE name = 'second'",
+        "row unlike entry",
+    ),
+    "a token that lives longer": (
+        "UPDATE access_tokens SET expires_at = 'x' WHERE name = 'second'",
+        "row unlike entry",
+    ),
+    "a token that is a certificate": (
+        "UPDATE access_tokens SET credential = 'certificate' WHERE name = 'second'",
+        "row unlike entry",
+    ),
     "a token that is gone": ("DELETE FROM access_tokens WHERE name = 'second'", "entry without row"),
 }
 
@@ -349,7 +366,7 @@ def test_export_tells_what_was_changed_since(ca, tmp_path, first):
 def test_many_findings_of_a_kind_are_counted(ca):
     ca.sql(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO access_tokens "
-        "SELECT 'x' || i, 'admin', 'h' || i, '', NULL, NULL FROM n"
+        "(name, role, token_sha256, created_at) SELECT 'x' || i, 'admin', 'h' || i, '' FROM n"
     )
 
     findings = verified(ca).findings

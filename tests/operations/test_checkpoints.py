@@ -10,14 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.bootstrap import open_services
 from app.errors import ConfigurationError, Unavailable
-from app.files.protected import exclusive
 from app.operations.actor import SYSTEM
 from app.operations.checkpoints import ENTRIES
 from app.pki.merkle_tree import leaf_hash, root_of
 from app.settings import shipped
 from app.store.audit_log import Action
-from app.store.database import Database
 from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase
 from tests.conftest import ACTOR
 
 
@@ -104,7 +103,7 @@ def test_each_checkpoint_goes_on_from_the_one_before(installation, checkpoints):
 def test_one_process_at_a_time_writes(installation, checkpoints):
     installation.add()
     installation.clock.advance(minutes=10)
-    with exclusive(checkpoints.lock):
+    with checkpoints.turn.held():
         thread_wrote = []
 
         def write() -> None:
@@ -283,7 +282,7 @@ def test_log_that_is_older_than_the_tree_is_covered_from_its_first_entry(install
     installation.settings.audit_key.unlink()
     installation.settings.audit_checkpoints.unlink()
     installation.services.database.close()
-    old = Database(installation.settings.database)
+    old = SqliteDatabase(installation.settings.database)
     assert migrate(old, shipped("migrations")) == ["0006_audit_tree"]
     old.close()
 

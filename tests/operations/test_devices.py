@@ -19,6 +19,8 @@ from tests.builders import csr, one_line
 from tests.conftest import Installation
 from tests.operations.test_end_entity_profiles import SEVEN_DAYS, own_profiles
 
+pytestmark = pytest.mark.both_databases
+
 KAFKA = Actor("device events", "kafka", "admin")
 CREATE, UPDATE, REMOVE = Change.CREATED, Change.UPDATED, Change.REMOVED
 

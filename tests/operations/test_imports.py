@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import OCSPCertStatus
 
+from app.bootstrap import open_services
 from app.errors import ConfigurationError, Conflict, InvalidInput, NotAllowed, ProofOfPossessionFailed
 from app.operations.ceremony_record import CeremonialFile
 from app.pki.certificate_template import extension
@@ -124,9 +125,23 @@ def test_import_that_was_cut_off_before_the_file_is_finished_by_another(offline,
         patched.setattr("app.files.protected.os.replace", fail)
         with pytest.raises(OSError, match="Input"):
             install(offline, signed)
-    offline.open().services.database.close()
+    before = offline.mid
+    assert install(offline, signed) == offline.mid != before
 
-    assert install(offline, signed) == offline.mid
+
+def test_import_that_was_cut_off_before_the_file_is_finished_by_a_start(offline, monkeypatch):
+    """So is that of another server on the same PostgreSQL."""
+    before = offline.mid
+    offline.clock.advance(days=1)
+    with monkeypatch.context() as patched:
+        patched.setattr("app.files.authority_files.AuthorityFiles.renew_certificate", lambda *_: None)
+        renewed = offline.renew()
+    assert offline.mid == before != renewed
+    services = open_services(offline.settings, now=offline.clock).services  # a command works meanwhile
+    assert services.authorities.named("IOTmidCA").certificate == before
+    services.database.close()
+
+    assert offline.open().services.authorities.named("IOTmidCA").certificate == renewed == offline.mid
 
 
 def signed_by_hand(offline, signer, **changed) -> str:

@@ -24,6 +24,8 @@ from app.pki.revocation import RevocationReason
 from tests.builders import HIERARCHY, csr, key, one_line, profiles_directory
 from tests.conftest import ACTOR
 
+pytestmark = pytest.mark.both_databases
+
 REQUEST = one_line(csr())
 OTHER_REQUEST = one_line(csr("another", signing_key=key()))
 OTHER_KEY_REQUEST = one_line(csr(signing_key=key(1)))

@@ -235,7 +235,7 @@ def test_old_passwords_count_on_and_new_ones_get_the_new_pepper(installation, ro
 
 
 def uses(rotation) -> list[tuple[int, int]]:
-    return [(use.unused, use.spent) for use in rotation.pepper_uses()]
+    return [(use.waiting, use.spent) for use in rotation.pepper_uses()]
 
 
 def test_how_many_wait_for_each_pepper_is_counted(installation, rotation):
@@ -276,11 +276,25 @@ def test_used_passwords_wait_too_where_they_can_be_used_again(make_installation)
     installation.sign("one", "dojot", one_line(csr(signing_key=key(1))))
 
 
+def test_used_passwords_of_a_profile_with_a_renewal_window_wait_too(make_installation):
+    installation = make_installation()
+    path = installation.settings.profiles / "CFREE.yaml"
+    path.write_text(path.read_text() + "renewal_window: 30\n")
+    installation.services.profiles.reload()
+    installation.add("one")
+    installation.sign("one", "dojot", one_line(csr()))
+    rotation = installation.services.key_rotation
+    rotation.rotate_pepper(ACTOR)
+
+    assert uses(rotation) == [(0, 0), (1, 0)]
+    assert rotation.drop_peppers(ACTOR) == []
+
+
 def test_needed_pepper_is_dropped_on_demand_and_its_passwords_are_void(installation, rotation):
     installation.add("one")
     rotation.rotate_pepper(ACTOR)
 
-    assert [use.unused for use in rotation.drop_peppers(ACTOR, needed=True)] == [1]
+    assert [use.waiting for use in rotation.drop_peppers(ACTOR, needed=True)] == [1]
 
     with pytest.raises(WrongPassword):
         installation.sign("one", "dojot", one_line(csr()))
@@ -298,7 +312,7 @@ def test_old_pepper_ends_at_the_time_it_was_given(installation, rotation):
 
     with pytest.raises(WrongPassword):
         installation.sign("one", "dojot", one_line(csr()))
-    assert [use.unused for use in rotation.drop_peppers(ACTOR)] == [1]
+    assert [use.waiting for use in rotation.drop_peppers(ACTOR)] == [1]
 
 
 def test_passwords_of_before_peppers_had_names_belong_to_the_oldest(installation, rotation):

@@ -7,6 +7,7 @@ from app.files.profile_files import load_profile
 from app.pki import certificate_lint
 from app.pki.certificate_lint import LintLevel
 from tests.builders import csr, key, one_line, profiles_directory
+from tests.conftest import ACTOR
 
 
 def with_profile(installation, *, lint: str):
@@ -54,7 +55,7 @@ def test_what_is_linted_is_what_is_signed(make_installation, monkeypatch):
 def test_explain_shows_what_the_linter_says(make_installation):
     installation = with_profile(make_installation(), lint="warning")
     profile = installation.services.profiles.named("CFREE")
-    explained = installation.services.explanations.explain(profile, one_line(csr()), entity="f60c28")
+    explained = installation.services.explanations.explain(profile, one_line(csr()), ACTOR, entity="f60c28")
     assert explained.refused
     (decision,) = [decision for decision in explained.decisions if decision.key == "lint"]
     assert "key_usage_extension_not_critical" in decision.reason

@@ -11,7 +11,6 @@ from cryptography.x509.ocsp import OCSPResponseStatus
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.errors import ConfigurationError, SigningUnavailable, StoreUnavailable
-from app.files.protected import exclusive
 from app.operations.authorities import Authorities
 from app.operations.ocsp import Ocsp
 from app.pki.write_ahead_key import write_ahead_key
@@ -146,7 +145,7 @@ def test_of_many_processes_one_renews(installation):
 
 def test_nobody_else_renews_while_one_process_does(installation, responders):
     installation.clock.advance(days=16)
-    with exclusive(responders.lock):
+    with responders.turn.held():
         assert renew(installation.opened) == 0
     assert renew(installation.opened) == 2
 

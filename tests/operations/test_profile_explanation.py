@@ -172,7 +172,7 @@ def test_what_is_explained_is_what_is_issued(installation, document, asked, poin
     object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: {"CFREE": profile}))
     installation.add(username, PASSWORD, subject_dn=f"CN={username},O=dojot", end_entity_profile="EMPTY")
 
-    explanation = installation.services.explanations.explain(profile, request, entity=username)
+    explanation = installation.services.explanations.explain(profile, request, ACTOR, entity=username)
 
     refused = [decision for decision in explanation.decisions if decision.verdict is Verdict.REFUSED]
     if explanation.refused:
@@ -203,20 +203,20 @@ def profile(installation, name="CFREE"):
 def test_explaining_signs_nothing_takes_no_serial_and_writes_nothing(installation):
     installation.add()
     object.__setattr__(installation.services.issuance, "new_serial", None)
-    before, signed = installation.settings.database.read_bytes(), installation.oracle.signed()
+    before, signed = installation.database_bytes(), installation.oracle.signed()
 
-    explanation = installation.services.explanations.explain(profile(installation), REQUEST, entity="f60c28")
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, ACTOR, entity="f60c28")
 
     assert not explanation.refused
     assert installation.oracle.signed() == signed
-    assert installation.settings.database.read_bytes() == before
+    assert installation.database_bytes() == before
 
 
 def test_partition_that_the_serial_will_decide_is_not_named(installation):
     points = DistributionPoints("IOTmidCA", ("https://pki.example",), partitions=4, deltas=True)
     object.__setattr__(installation.services.authorities.named("IOTmidCA"), "points", points)
 
-    explanation = installation.services.explanations.explain(profile(installation), REQUEST, subject="CN=a")
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, ACTOR, subject="CN=a")
 
     told = [decision.reason for decision in explanation.decisions if "one of 4" in decision.reason]
     assert len(told) == 2
@@ -229,7 +229,7 @@ def test_partition_that_the_serial_will_decide_is_not_named(installation):
 def test_text_of_a_draft_leaves_out_its_own_serial_alone(installation):
     name = "CN=a,O=Serial Number: 5"
 
-    explanation = installation.services.explanations.explain(profile(installation), REQUEST, subject=name)
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, ACTOR, subject=name)
 
     text = to_be_signed_text(explanation.draft)
     assert "Serial Number: drawn when it is signed" in text
@@ -249,7 +249,7 @@ def test_name_that_is_registered_for_another_is_refused_in_the_explanation_too(i
 
 
 def test_draft_is_not_signed_by_the_ca(installation):
-    explanation = installation.services.explanations.explain(profile(installation), REQUEST, subject="CN=f60c28")
+    explanation = installation.services.explanations.explain(profile(installation), REQUEST, ACTOR, subject="CN=f60c28")
     authority = installation.services.authorities.named("IOTmidCA").certificate
 
     assert explanation.draft.issuer == authority.subject
@@ -270,17 +270,17 @@ def test_draft_is_not_signed_by_the_ca(installation):
 )
 def test_question_that_cannot_be_answered_is_refused(installation, arguments, refusal):
     with pytest.raises(refusal):
-        installation.services.explanations.explain(profile(installation), REQUEST, **arguments)
+        installation.services.explanations.explain(profile(installation), REQUEST, ACTOR, **arguments)
 
 
 def test_request_that_cannot_be_read_is_refused(installation):
     with pytest.raises(MalformedRequest):
-        installation.services.explanations.explain(profile(installation), "AAAA", subject="CN=a")
+        installation.services.explanations.explain(profile(installation), "AAAA", ACTOR, subject="CN=a")
 
 
 def reasons(installation, request=REQUEST, changed=None, **for_whom):
     found = changed or profile(installation)
-    explanation = installation.services.explanations.explain(found, request, **for_whom)
+    explanation = installation.services.explanations.explain(found, request, ACTOR, **for_whom)
     assert explanation.refused
     return [decision.reason for decision in explanation.decisions if decision.verdict is Verdict.REFUSED]
 

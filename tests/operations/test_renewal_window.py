@@ -10,6 +10,8 @@ from tests.builders import csr, key, one_line, profiles_directory
 from tests.conftest import ACTOR
 from tests.operations.test_end_entity_profiles import SEVEN_DAYS, own_profiles
 
+pytestmark = pytest.mark.both_databases
+
 PASSWORD = "0123456789abcdef0123456789abcdef"  # looks random, so it is not stretched
 
 

@@ -5,7 +5,6 @@ import pytest
 from cryptography import x509
 
 from app.errors import Unavailable
-from app.files.protected import exclusive
 from app.pki import revocation_list
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import Padding, ends_on_a_full_line
@@ -213,14 +212,14 @@ def test_a_list_that_would_say_something_else_now_is_due(installation, changed):
 def test_anyone_who_asks_for_an_update_waits_for_nobody(installation, client, lists, mid):
     installation.clock.advance(minutes=2)
     before = lists.latest(mid).number
-    with exclusive(lists.lock):
+    with lists.turn.held():
         assert client.get("/ca/IOTmidCA/crl?update=true").status_code == 200
     assert lists.latest(mid).number == before
 
 
 def test_nobody_else_issues_while_one_process_does(installation, lists):
     installation.clock.advance(days=4)
-    with exclusive(lists.lock):
+    with lists.turn.held():
         assert lists.issue_due(ACTOR) == 0
     assert lists.issue_due(ACTOR) == 2
 

@@ -8,6 +8,8 @@ from app.pki.revocation import RevocationReason
 from tests.builders import csr, key, one_line, profiles_directory
 from tests.conftest import ACTOR
 
+pytestmark = pytest.mark.both_databases
+
 REASONS = "SELECT serial, revocation_reason FROM certificates WHERE username = 'f60c28' AND certificate_type = 1"
 
 

@@ -4,6 +4,8 @@ from app.errors import InvalidInput, NotFound, TooManyFailures, WrongPassword
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR
 
+pytestmark = pytest.mark.both_databases
+
 REQUEST = one_line(csr())
 
 

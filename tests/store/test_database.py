@@ -1,4 +1,3 @@
-import fcntl
 import os
 import threading
 
@@ -6,13 +5,14 @@ import pytest
 
 from app.errors import ConfigurationError, StoreUnavailable
 from app.settings import shipped
-from app.store.database import Database, check_readable
 from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase, check_readable
 
 
-@pytest.fixture
-def database(tmp_path):
-    made = Database.create(tmp_path / "midca.sqlite")
+@pytest.fixture(params=[True, False], ids=["write-ahead log", "rollback journal"])
+def database(tmp_path, request):
+    SqliteDatabase.create(tmp_path / "midca.sqlite")
+    made = SqliteDatabase(tmp_path / "midca.sqlite", wal=request.param)
     with made.transaction():
         made.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)")
     yield made
@@ -27,7 +27,7 @@ def count(database) -> int:
 def test_file_is_its_owners_alone_whatever_the_umask(tmp_path, mask):
     before = os.umask(mask)
     try:
-        Database.create(tmp_path / "midca.sqlite")
+        SqliteDatabase.create(tmp_path / "midca.sqlite")
     finally:
         os.umask(before)
 
@@ -52,7 +52,7 @@ def test_write_outside_of_a_transaction_is_a_bug(database):
 
 
 def test_file_that_is_gone_is_not_made_anew(tmp_path):
-    database = Database(tmp_path / "none.sqlite")
+    database = SqliteDatabase(tmp_path / "none.sqlite")
 
     with pytest.raises(StoreUnavailable, match="gone"):
         database.rows("SELECT 1")
@@ -73,8 +73,6 @@ def test_threads_take_turns_and_none_is_refused(database):
                     database.insert("t", {"a": start + number})
         except Exception as error:  # noqa: BLE001 -- whatever it is, the test shows it
             failures.append(error)
-        finally:
-            database.close()
 
     threads = [threading.Thread(target=write, args=(1000 * index,)) for index in range(8)]
     for thread in threads:
@@ -89,7 +87,7 @@ def test_threads_take_turns_and_none_is_refused(database):
 def test_file_that_is_no_database_is_refused(database):
     check_readable(database)
     database.path.with_name("garbage").write_bytes(b"garbage" * 1000)
-    garbage = Database(database.path.with_name("garbage"))
+    garbage = SqliteDatabase(database.path.with_name("garbage"))
 
     with pytest.raises(ConfigurationError, match=r"garbage: .*cannot be used"):
         check_readable(garbage)
@@ -97,7 +95,7 @@ def test_file_that_is_no_database_is_refused(database):
 
 
 def test_schema_is_brought_up_to_date_once(tmp_path):
-    database = Database.create(tmp_path / "midca.sqlite")
+    database = SqliteDatabase.create(tmp_path / "midca.sqlite")
 
     assert migrate(database, shipped("migrations"))[0] == "0001_initial"
     assert migrate(database, shipped("migrations")) == []
@@ -105,7 +103,7 @@ def test_schema_is_brought_up_to_date_once(tmp_path):
 
 
 def test_database_of_a_newer_program_is_refused(tmp_path):
-    database = Database.create(tmp_path / "midca.sqlite")
+    database = SqliteDatabase.create(tmp_path / "midca.sqlite")
     migrate(database, shipped("migrations"))
     with database.transaction():
         database.insert("schema_migrations", {"name": "9999_future"})
@@ -119,7 +117,7 @@ def test_migration_that_fails_leaves_the_schema_as_it_was(tmp_path):
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "0001_one.sql").write_text("CREATE TABLE one (a TEXT);\n")
     (tmp_path / "migrations" / "0002_two.sql").write_text("CREATE TABLE two (a TEXT);\nnonsense;\n")
-    database = Database.create(tmp_path / "midca.sqlite")
+    database = SqliteDatabase.create(tmp_path / "midca.sqlite")
 
     with pytest.raises(StoreUnavailable):
         migrate(database, tmp_path / "migrations")
@@ -139,40 +137,3 @@ def test_broken_constraint_is_a_failure_of_the_store_and_leaves_nothing(database
     with pytest.raises(StoreUnavailable, match="UNIQUE"):
         write_twice()
     assert count(database) == 1
-
-
-def test_a_waiting_writer_is_not_overtaken_by_readers_that_come_later(database):
-    order = []
-
-    def write():
-        with database.transaction():
-            order.append("writer")
-        database.close()
-
-    def read():
-        database.rows("SELECT 1")
-        order.append("reader")
-        database.close()
-
-    database.rows("SELECT 1")  # the lock files are there
-    lock, gate = (database.path.with_name(f"{database.path.name}.{suffix}").open() for suffix in ("lock", "gate"))
-    writer, reader = threading.Thread(target=write), threading.Thread(target=read)
-    with lock, gate:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # a reader that is at it
-        writer.start()
-        _wait_until_somebody_holds(gate)
-        reader.start()
-        reader.join(0.2)
-        assert order == []
-    writer.join()
-    reader.join()
-    assert order == ["writer", "reader"]
-
-
-def _wait_until_somebody_holds(file) -> None:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        fcntl.flock(file, fcntl.LOCK_UN)

@@ -7,12 +7,13 @@ import pytest
 from app.pki.distribution_points import ALL
 from app.pki.revocation import RevocationReason
 from app.settings import shipped
+from app.store.access_tokens import AccessTokenStore, Credential
 from app.store.certificates import CertificateStore
-from app.store.database import Database
 from app.store.end_entities import EndEntityStore
 from app.store.revocation_lists import ListName, RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
 from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase
 from app.store.times import to_text
 from tests.builders import Clock
 
@@ -22,12 +23,12 @@ def database_of(tmp_path):
     """Make a database as a program with so many migrations left it."""
     made = []
 
-    def make(migrations: int) -> Database:
+    def make(migrations: int) -> SqliteDatabase:
         directory = tmp_path / f"first{migrations}"
         directory.mkdir()
         for path in sorted(shipped("migrations").glob("*.sql"))[:migrations]:
             shutil.copy(path, directory)
-        made.append(Database.create(tmp_path / "midca.sqlite"))
+        made.append(SqliteDatabase.create(tmp_path / "midca.sqlite"))
         migrate(made[-1], directory)
         return made[-1]
 
@@ -72,3 +73,16 @@ def test_end_entities_are_armed_since_they_were_last_changed(database_of):
     assert "0008_enrolment_window" in migrate(database, shipped("migrations"))
 
     assert to_text(EndEntityStore(database).find("f60c28").armed_at) == now
+
+
+def test_tokens_of_the_time_when_there_were_admins_alone_are_admins(database_of):
+    database, now = database_of(8), to_text(Clock()())
+    with database.transaction():
+        row = {"name": "admin", "role": "admin", "token_sha256": "hash", "created_at": now}
+        database.insert("access_tokens", row)
+
+    assert "0011_access_scopes" in migrate(database, shipped("migrations"))
+
+    token = AccessTokenStore(database).find_hash(Credential.TOKEN, "hash")
+    assert (token.role, token.tenant) == ("admin", None)
+    assert AccessTokenStore(database).find_hash(Credential.CERTIFICATE, "hash") is None

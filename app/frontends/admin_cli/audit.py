@@ -43,7 +43,7 @@ def list_entries(since: str | None, action: str | None, name: str | None, limit:
     """List entries, newest first."""
     log = services().checkpoints.log
     found = log.search(limit, since=utc_time(since) if since else None, action=action, name=name)
-    print_rows(found if as_json else [{field: entry[field] for field in _SHOWN} for entry in found], as_json=as_json)
+    print_rows(found if as_json else [_row(entry) for entry in found], as_json=as_json)
 
 
 @audit.command()
@@ -116,6 +116,11 @@ def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json:
 def key() -> None:
     """Print the public key of the checkpoints, as programs that read signed notes take it."""
     click.echo(str(services().checkpoints.signer.verifier))
+
+
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    tenant = f" of {entry['actor_tenant']}" if "actor_tenant" in entry else ""
+    return {field: entry[field] for field in _SHOWN} | {"actor": entry["actor"] + tenant}
 
 
 def _described(done: Verification) -> dict[str, Any]:

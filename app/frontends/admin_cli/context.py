@@ -43,6 +43,8 @@ class Program:
     serve: Callable[[str | None, int | None], None]
     events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
+    migrate: Callable[[], list[str]]
+    copy_database: Callable[[str], dict[str, int]]
 
 
 class Failed(click.ClickException):

@@ -55,8 +55,8 @@ def rotate_pepper(until: str | None) -> None:
     rotation = services().key_rotation
     pepper = rotation.rotate_pepper(operator(), utc_time(until) if until else None)
     click.echo(f"New passwords are hashed with the pepper {pepper.kid}, in {rotation.pepper.source}: back it up.")
-    waiting = sum(use.unused for use in rotation.pepper_uses() if use.kid != pepper.kid)
-    click.echo(f"{waiting} passwords that were not used yet wait with an old one; see midca keys list.")
+    waiting = sum(use.waiting for use in rotation.pepper_uses() if use.kid != pepper.kid)
+    click.echo(f"{waiting} passwords wait with an old one; see midca keys list.")
 
 
 @keys.command("drop-pepper")
@@ -67,7 +67,7 @@ def drop_pepper(*, needed: bool) -> None:
     rotation = services().key_rotation
     dropped = rotation.drop_peppers(operator(), needed=needed)
     for use in dropped:
-        click.echo(f"The pepper {use.kid} is gone; {use.unused} passwords that were not used yet are void.")
+        click.echo(f"The pepper {use.kid} is gone; {use.waiting} passwords that could be used are void.")
     kept = [use for use in rotation.pepper_uses()[1:] if use.pepper is not None]
     for use in kept:
         click.echo(f"The pepper {use.kid} is kept: {_state(use, current=False)}.")
@@ -76,10 +76,10 @@ def drop_pepper(*, needed: bool) -> None:
 
 
 def _state(use: PepperUse, *, current: bool) -> str:
-    waiting = f"{use.unused} unused passwords, {use.spent} used ones"
+    waiting = f"{use.waiting} passwords wait, {use.spent} are used up"
     if current:
         return f"for new passwords: {waiting}"
     if use.pepper is None:
-        return f"gone: {waiting} are void"
+        return f"gone: {use.waiting} passwords are void"
     until = f", until {use.pepper.until.isoformat(timespec='seconds')}" if use.pepper.until else ""
     return f"old: {waiting}{until}"

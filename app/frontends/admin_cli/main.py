@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
+from app.client.command import retrieve
 from app.frontends.admin_cli.audit import audit
+from app.frontends.admin_cli.broker import broker
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.ceremony import ceremony
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, operator, print_fields, program, refusals_fail
 from app.frontends.admin_cli.crl import crl
+from app.frontends.admin_cli.database import database
 from app.frontends.admin_cli.entity import entity
 from app.frontends.admin_cli.entity_profile import entity_profile
 from app.frontends.admin_cli.keys import keys
@@ -87,5 +91,22 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, keys, ceremony):
+_SUBJECTS: Final = (
+    ca,
+    entity,
+    sign,
+    cert,
+    crl,
+    ocsp,
+    profile,
+    entity_profile,
+    token,
+    audit,
+    keys,
+    ceremony,
+    database,
+    retrieve,
+    broker,
+)
+for _subject in _SUBJECTS:
     cli.add_command(_subject)

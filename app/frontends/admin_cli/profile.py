@@ -22,6 +22,7 @@ from app.frontends.admin_cli.context import (
     Failed,
     check_files,
     json_option,
+    operator,
     print_fields,
     print_rows,
     print_rules,
@@ -110,7 +111,7 @@ def explain(
     """
     text = request.read_text(encoding="ascii", errors="replace")
     found = _profile(name)
-    explanation = services().explanations.explain(found, text, entity=entity, subject=subject, ca=ca)
+    explanation = services().explanations.explain(found, text, operator(), entity=entity, subject=subject, ca=ca)
     _print_explanation(explanation, as_json=as_json)
     if explanation.refused:
         raise click.exceptions.Exit(1)

@@ -14,8 +14,9 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from werkzeug.routing import Rule
 
+from app.http_access import ACCESS, Access
 from app.http_description import PATH_PARAMETERS, Content, Description, Refused, description_of
-from app.http_frontend import ACCESS, Access
+from app.operations.principal import Role
 
 _INTRODUCTION: Final = """\
 A private certification authority for IoT devices, with the interface of EJBCA-REST.
@@ -24,14 +25,8 @@ Every refusal is `{"message", "status"}`. Every answer carries `X-Request-Id`, t
 answers wherever GET does. A path may end with a slash. An error of the server itself, which is a bug, is answered with
 500 in the same shape. `x-midca-access` says in words who may call a route.
 """
-_TOKEN: Final = "adminToken"  # noqa: S105 -- the name of a scheme
-_SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
-    Access.PUBLIC: [],
-    Access.ENTITY_PASSWORD: [],  # in the body, for which OpenAPI knows no scheme
-    Access.REGISTRAR: [{_TOKEN: []}, {}],  # an address, for which there is none either: "a token, or nothing"
-    Access.MONITOR: [{_TOKEN: []}, {}],
-    Access.ADMIN: [{_TOKEN: []}],
-}
+_TOKEN: Final = "token"  # noqa: S105 -- the name of a scheme
+_OTHERWISE: Final = frozenset({Role.TRUSTED_NETWORK, Role.METRICS_NETWORK})
 _RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "required": True, "description": "In seconds."}}
 _HEADERS: Final = {
     HTTPStatus.UNAUTHORIZED: {
@@ -55,7 +50,7 @@ def build(app: Flask) -> dict[str, Any]:
         info={"description": _INTRODUCTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
     )
     specification.components.security_scheme(
-        _TOKEN, {"type": "http", "scheme": "bearer", "description": "An admin token: `midca token create`."}
+        _TOKEN, {"type": "http", "scheme": "bearer", "description": "`midca token create`, or as MIDCA_AUTH says."}
     )
     for rule, method, description in _routes(app):
         operation = _operation(rule, app.view_functions[rule.endpoint], description, ACCESS[method, rule.rule])
@@ -78,14 +73,21 @@ def _operation(rule: Rule, view: Callable[..., Any], description: Description, a
         "tags": [rule.endpoint.rpartition(".")[0] or "server"],
         "summary": summary,
         "description": rest.strip(),
-        "security": _SECURITY[access],
-        "x-midca-access": access.value,
+        "security": _security(access),
+        "x-midca-access": access.who,
         "parameters": _parameters(rule, description),
         "responses": _responses(description, description.all_refusals(access, rule.rule)),
     }
     if description.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(description.body)}
     return operation
+
+
+def _security(access: Access) -> list[dict[str, list[str]]]:
+    """Return the schemes. For an address, or a password in the body, OpenAPI has none: "a token, or nothing"."""
+    if access is Access.PUBLIC:
+        return []
+    return [{_TOKEN: []}, *([{}] if not access.roles or access.roles & _OTHERWISE else [])]
 
 
 def _parameters(rule: Rule, description: Description) -> list[dict[str, Any]]:

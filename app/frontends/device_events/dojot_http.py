@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
-import time
-from dataclasses import dataclass
-from http import HTTPStatus
+from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from app.client.errors import ClientError
+from app.client.http_server import HttpServer
 from app.frontends.device_events.configuration import Configuration
 from app.frontends.device_events.message import is_name
 
-_TIMEOUT: Final = 5.0
 _MAX_SECONDS: Final = 20.0
-_MAX_BYTES: Final = 64 * 1024 * 1024
-_CHUNK: Final = 64 * 1024
 
 
 class DojotUnavailable(Exception):
@@ -67,21 +63,11 @@ class Dojot:
         return Page(names, len(ids) - len(names), _next_page(pagination, page))
 
     def _get(self, base: str, path: str, tenant: str) -> dict[str, Any]:
-        parts = urlsplit(base)
-        https = parts.scheme == "https"
-        kind = http.client.HTTPSConnection if https else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT)
-        headers = {"Authorization": f"Bearer {service_token(self.configuration.user, tenant)}"}
+        server = replace(HttpServer.at(base), max_seconds=_MAX_SECONDS)
         try:
-            connection.request("GET", parts.path.rstrip("/") + path, headers=headers)
-            document = json.loads(_body(connection.getresponse()))
-        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
-            raise DojotUnavailable(f"{parts.hostname}{path}: {type(error).__name__}") from error
-        finally:
-            connection.close()
-        if not isinstance(document, dict):
-            raise DojotUnavailable(f"{parts.hostname}{path}: not a JSON object")
-        return document
+            return server.json("GET", path, token=service_token(self.configuration.user, tenant))
+        except ClientError as error:
+            raise DojotUnavailable(str(error)) from error
 
 
 def service_token(user: str, tenant: str) -> str:
@@ -90,17 +76,6 @@ def service_token(user: str, tenant: str) -> str:
     """
     claims = json.dumps({"username": user, "service": tenant}).encode()
     return ".".join(base64.b64encode(part).decode() for part in (b"model", claims, b"signature"))
-
-
-def _body(response: http.client.HTTPResponse) -> bytes:
-    if response.status != HTTPStatus.OK:
-        raise http.client.HTTPException(f"status {response.status}")
-    body, deadline = bytearray(), time.monotonic() + _MAX_SECONDS
-    while chunk := response.read1(_CHUNK):
-        body += chunk
-        if len(body) > _MAX_BYTES or time.monotonic() > deadline:
-            raise http.client.HTTPException("too long")
-    return bytes(body)
 
 
 def _next_page(pagination: dict[str, Any], page: int) -> int | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from flask import Blueprint, Response, jsonify
 
-from app.errors import NotAuthenticated, Refusal
+from app.errors import Forbidden, HasGoodCertificate, NotAuthenticated, Refusal
 from app.http_frontend import HttpRefusal, headers_of, note, status_of
 
 blueprint: Final = Blueprint("ejbca_rest", __name__)
@@ -27,7 +27,7 @@ def envelope(message: str = "ok", status: HTTPStatus = HTTPStatus.OK) -> Respons
 def refused(refusal: Refusal) -> Response:
     """Answer as EJBCA-REST passes EJBCA's SOAP faults on: always 400, but where a client must know to come back."""
     note(outcome=refusal.code, reason=str(refusal)[:_MAX_LOGGED])
-    if isinstance(refusal, HttpRefusal | NotAuthenticated):
+    if isinstance(refusal, HttpRefusal | NotAuthenticated | Forbidden | HasGoodCertificate):  # none of EJBCA's own
         response = envelope(str(refusal), status_of(refusal))
     else:
         status = status_of(refusal)

@@ -61,7 +61,7 @@ def certificate_status(issuer: str, serial: str) -> Response:
 )
 def get_certificate(issuer: str, serial: str) -> Response:
     """Answer with a certificate."""
-    stored = services().revocation.find(issuer, serial)
+    stored = services().revocation.find_for(actor(), issuer, serial)
     if stored is None or stored.certificate is None:
         raise HttpRefusal("no certificates found", HTTPStatus.NOT_FOUND)
     rendered = _rendered(stored.certificate)

@@ -9,11 +9,12 @@ from typing import Final
 
 from flask import Response, jsonify, request
 
-from app.errors import NoSuchList, NotAuthenticated
+from app.errors import NoSuchList
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.frontends.ejbca_rest.schemas import Done, RevocationList, RevocationListQuery
+from app.http_access import is_admin
 from app.http_description import described
-from app.http_frontend import HttpRefusal, actor, services, token_holder
+from app.http_frontend import HttpRefusal, actor, services
 from app.pki.distribution_points import ListKind
 
 _TRUE: Final = {"true", "True"}  # as EJBCA-REST reads a boolean in a query
@@ -39,7 +40,7 @@ def get_crl(name: str) -> Response:
     kind = ListKind.DELTA if request.args.get("delta") in _TRUE else ListKind.COMPLETE
     lists = services().revocation_lists
     if request.args.get("update") in _TRUE:
-        if _is_admin():
+        if is_admin():
             lists.issue(authority, actor())
         else:
             lists.issue_if_older(authority, actor(), _ANYONE_MAY_UPDATE_EVERY)
@@ -56,11 +57,3 @@ def put_crl(name: str) -> Response:
     """Issue a new list now."""
     services().revocation_lists.issue(services().authorities.named(name), actor())
     return envelope()
-
-
-def _is_admin() -> bool:
-    try:
-        token_holder()
-    except NotAuthenticated:
-        return False
-    return True

@@ -12,6 +12,7 @@ from app.errors import InvalidInput, UnknownEndEntity
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.frontends.ejbca_rest.certificate import reason_of_query
 from app.frontends.ejbca_rest.schemas import Done, UserRevocationQuery, Users
+from app.http_access import principal
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
 from app.operations.end_entities import DEFAULT_PROFILE, Registration
@@ -70,9 +71,19 @@ _schema = UserSchema()
 
 
 @blueprint.post("/user")
-@described({200: Done}, body=UserSchema, refusals={400: "A field is missing or has a value that cannot be."})
+@described(
+    {200: Done},
+    body=UserSchema,
+    refusals={
+        400: "A field is missing or has a value that cannot be.",
+        409: "The end entity has a certificate that is good, and a registrar asks.",
+    },
+)
 def put_user() -> Response:
-    """Add an end entity or replace the one of that name, which arms its password again."""
+    """Add an end entity or replace the one of that name, which arms its password again.
+
+    Registrars cannot replace one that has a certificate which is good: they revoke it first.
+    """
     document = json_object()
     if "username" not in document:
         raise HttpRefusal("required field usernamemissing.")  # the original's text, blank and all
@@ -82,7 +93,7 @@ def put_user() -> Response:
         key, texts = next(iter(error.messages_dict.items()))
         raise HttpRefusal(f"field {key}: {texts[0]}") from error
     note(entity=body["username"][:200])
-    services().end_entities.put(_registration(body), actor())
+    services().end_entities.put(_registration(body), actor(), over_good=principal().may_replace_good)
     return envelope()
 
 

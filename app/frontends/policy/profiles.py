@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.http_description import Answer, described
-from app.http_frontend import HttpRefusal, json_object, note, services
+from app.http_frontend import HttpRefusal, actor, json_object, note, services
 from app.pki.certificate_fields import certificate_fields, to_be_signed_text
 from app.pki.certificate_profile import CertificateProfile
 
@@ -81,7 +81,7 @@ def show_profile(profile: str) -> Response:
     body=Explain,
     refusals={
         400: "The body is not as described, or the request cannot be read.",
-        403: "The CA may not use the profile, or signs no end entities.",
+        403: "The CA may not use the profile, or signs no end entities; or the caller does not reach the end entity.",
         404: "There is no such profile, end entity or CA.",
     },
 )
@@ -92,7 +92,7 @@ def explain(profile: str) -> Response:
         body = _schema.load(json_object())
     except ValidationError as error:
         raise HttpRefusal("Expected: csr, and either entity or subject; ca may be given.") from error
-    explanation = services().explanations.explain(named, body.pop("csr"), **body)
+    explanation = services().explanations.explain(named, body.pop("csr"), actor(), **body)
     note(profile=named.name, refused=explanation.refused)
     draft = explanation.draft
     return jsonify(

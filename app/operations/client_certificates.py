@@ -1,0 +1,56 @@
+"""Callers with a client certificate that an admin admitted (``midca token create --certificate``).
+
+Whoever ends TLS verifies that the caller has the key, and that an accepted CA signed the certificate. Here it counts as
+the one certificate it is, by its hash: by its name, whoever can register end entities could make themselves an admin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.errors import NotAuthenticated
+from app.operations.access_tokens import holder
+from app.pki.certificate_authority import serial_hex
+
+if TYPE_CHECKING:
+    from app.operations.access_tokens import AccessTokens
+    from app.operations.callers import Shown
+    from app.operations.principal import Principal
+    from app.store.certificates import CertificateStore
+
+
+@dataclass(frozen=True)
+class ClientCertificates:
+    """``certificates`` are this CA's own: one that was revoked here is refused, whatever who ends TLS knows of it."""
+
+    tokens: AccessTokens
+    certificates: CertificateStore
+    now: Callable[[], datetime]
+
+    def principal(self, shown: Shown) -> Principal | None:
+        """Return whose certificate was shown; see :class:`~app.operations.callers.Way`.
+
+        One that nobody admitted, such as a device's, is for other ways.
+        """
+        if shown.certificate is None:
+            return None
+        try:
+            certificate = x509.load_pem_x509_certificate(shown.certificate.encode())
+        except ValueError as error:
+            raise NotAuthenticated("The client certificate cannot be read.") from error
+        der = certificate.public_bytes(Encoding.DER)
+        admitted = self.tokens.recognise_certificate(der)
+        if admitted is None:
+            return None
+        if not certificate.not_valid_before_utc <= self.now() <= certificate.not_valid_after_utc:
+            raise NotAuthenticated("The client certificate has ended, or is not good yet.")
+        own = self.certificates.find_serial(serial_hex(certificate.serial_number))
+        if any(stored.revoked for stored in own if stored.certificate == der):
+            raise NotAuthenticated("The client certificate is revoked.")
+        return holder(admitted, "client certificate")

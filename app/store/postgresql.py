@@ -1,0 +1,193 @@
+"""PostgreSQL as midca's database: for several servers, or one that others look after.
+
+The audit log is one chain, so what is written has one order. A write transaction therefore takes an advisory lock, as
+SQLite's takes the file: between two of them nothing can come, and every check before a write holds until its commit.
+Requests that come together share a commit (see :mod:`app.store.group_commit`), so that the lock is taken once for them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from app.errors import StoreUnavailable
+from app.store.group_commit import TIMEOUT, Answer
+from app.store.written_together import WrittenTogether
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
+_WRITERS: Final = 0x6D696463  # the key of the advisory lock: "midc"
+_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+_INTEGER: Final = re.compile(r"\bINTEGER\b")
+_TEXT: Final = re.compile(r"\bTEXT\b")
+_OPTIONS: Final = {
+    "autocommit": True,
+    "connect_timeout": int(TIMEOUT),
+    "application_name": "midca",
+    # A node that is cut off must not hold what the others wait for; the server finds out by asking for signs of life.
+    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c tcp_keepalives_idle=10 "
+    "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c synchronous_commit=on",
+}
+
+
+class PostgresDatabase(WrittenTogether):
+    """A database by its address, ``postgresql://…``; its password may be in the usual file or variable of libpq."""
+
+    def __init__(self, address: str, readers: int) -> None:
+        """Take the address, and how many connections a process may read by. Nothing is opened yet."""
+        super().__init__()
+        self.address = address
+        self._readers = readers
+        self._pool: ConnectionPool | None = None
+        self._pool_pid: int | None = None
+        self._reads = 0
+
+    def script(self, statements: list[str]) -> None:
+        """Run schema statements in PostgreSQL's types: SQLite's integers have 64 bits, its text is in byte order."""
+        super().script([_TEXT.sub('TEXT COLLATE "C"', _INTEGER.sub("BIGINT", each)) for each in statements])
+
+    def close(self) -> None:
+        """Close the connections of this process if no thread uses them; the next use opens them again."""
+        super().close()
+        with self._guard:
+            if self._reads == 0 and self._pool is not None and self._pool_pid == os.getpid():
+                self._pool.close()
+                self._pool = None
+
+    def _read(self, sql: str, parameters: dict[str, object]) -> Answer:
+        with _translated(), self._reading() as connection:
+            return _answer(connection, sql, parameters)
+
+    @contextmanager
+    def _reading(self) -> Iterator[_Connection]:
+        with self._guard:
+            if self._pool is None or self._pool_pid != os.getpid():
+                self._pool, self._pool_pid, self._reads = self._open_pool(), os.getpid(), 0
+            self._reads += 1
+            pool = self._pool
+        try:
+            with pool.connection() as connection:
+                yield connection
+        finally:
+            with self._guard:
+                self._reads -= 1
+
+    def _open_pool(self) -> ConnectionPool:
+        return ConnectionPool(
+            self.address,
+            kwargs=_OPTIONS,
+            min_size=0,
+            max_size=self._readers,
+            timeout=TIMEOUT,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    def _open_writer(self) -> PostgresWritingConnection:
+        return PostgresWritingConnection(self.address)
+
+
+class PostgresWritingConnection:
+    """The session that a process writes by; its transactions hold the lock that all writers take."""
+
+    def __init__(self, address: str) -> None:
+        """Connect."""
+        with _translated():
+            self._connection = psycopg.connect(address, **_OPTIONS)  # type: ignore[arg-type] # a mixed dict
+
+    @property
+    def broken(self) -> bool:
+        """True when the session is over."""
+        return self._connection.closed
+
+    def begin(self) -> None:
+        """Open a transaction once no other writer has one."""
+        self.execute("BEGIN")
+        try:
+            self.execute("SELECT pg_advisory_xact_lock(:key)", {"key": _WRITERS})
+        except StoreUnavailable:
+            self.rollback()
+            raise
+
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        """Run a statement; return its cursor."""
+        with _translated():
+            return self._connection.execute(_converted(sql), parameters or None)
+
+    def query(self, sql: str, parameters: Any) -> Answer:
+        """Return the names of the columns and all rows of a query."""
+        with _translated():
+            return _answer(self._connection, sql, parameters)
+
+    def commit(self) -> None:
+        """Make it durable, and let others write."""
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Take it back; the server does when the session is over."""
+        if not self._connection.closed:
+            self.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """End the session."""
+        self._connection.close()
+
+
+class PostgresTurn:
+    """An advisory lock of a session; the server frees it when the session ends, however that comes."""
+
+    def __init__(self, address: str, name: str) -> None:
+        """Take the address of the database and the name of the lock."""
+        self._address = address
+        self._name = f"midca {name}"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait for the turn, and have it for the block."""
+        with self._session() as session:
+            with _translated():
+                session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self._name,))
+            yield
+
+    @contextmanager
+    def held_if_free(self) -> Iterator[bool]:
+        """Have the turn for the block if nobody else has; the block is told whether."""
+        with self._session() as session:
+            with _translated():
+                got = session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (self._name,)).fetchone()
+            yield bool(got and got[0])
+
+    @contextmanager
+    def _session(self) -> Iterator[_Connection]:
+        with _translated():
+            session = psycopg.connect(self._address, **_OPTIONS)  # type: ignore[arg-type] # a mixed dict
+        with closing(session):
+            yield session
+
+
+def _answer(connection: _Connection, sql: str, parameters: dict[str, object]) -> Answer:
+    cursor = connection.execute(_converted(sql), parameters or None)
+    return [column.name for column in cursor.description or ()], cursor.fetchall()
+
+
+@cache
+def _converted(sql: str) -> bytes:
+    """Return the statement with psycopg's way to write parameters in the place of ours."""
+    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")).encode() if _PARAMETER.search(sql) else sql.encode()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout) as error:
+        text = " ".join(str(error).split())
+        raise StoreUnavailable(f"The database cannot be used now: {text}.") from error

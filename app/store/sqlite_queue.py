@@ -1,0 +1,55 @@
+"""Where the processes that share one SQLite file stand in line for it.
+
+SQLite's own busy handler sleeps and retries, which under eight writers makes the slowest wait twenty times the median.
+An advisory file lock is granted by the kernel at the moment it is free. Whoever queues passes a gate first, one at a
+time: a writer that waits there holds up the readers behind it. Without the gate six busy readers kept a writer waiting
+for seconds, because a shared lock is granted as long as another one is held.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Queue:
+    """One place in the line: of a thread, for no two may stand at the same file description."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the lock files beside the database file ``path``."""
+        self._gate, self._lock = (
+            os.fdopen(os.open(path.with_name(f"{path.name}.{suffix}"), os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+            for suffix in ("gate", "lock")
+        )
+
+    def enter(self, kind: int) -> None:
+        """Wait for one's turn: readers together (``fcntl.LOCK_SH``), a writer alone (``LOCK_EX``)."""
+        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._lock, kind)
+        finally:
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read in one's turn."""
+        self.enter(fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def close(self) -> None:
+        """Leave for good."""
+        self._gate.close()
+        self._lock.close()

@@ -1,0 +1,189 @@
+"""What PostgreSQL does differently from a file: sessions end, servers restart, several write."""
+
+import os
+import threading
+import uuid
+
+import psycopg
+import pytest
+
+from app.errors import ConfigurationError, StoreUnavailable
+from app.settings import Settings, shipped
+from app.storage import open_database
+from app.store.postgresql import PostgresDatabase, PostgresTurn
+from app.store.schema import is_new, migrate
+
+
+@pytest.fixture
+def address(postgresql) -> str:
+    return postgresql.create(f"t{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def make_database(address):
+    made = []
+
+    def make() -> PostgresDatabase:
+        made.append(PostgresDatabase(address, readers=4))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def database(make_database) -> PostgresDatabase:
+    made = make_database()
+    with made.transaction():
+        made.script(["CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)"])
+    return made
+
+
+def write(database: PostgresDatabase, *steps) -> None:
+    """Take the steps in one transaction: a number is inserted, a function called."""
+    with database.transaction():
+        for step in steps:
+            step() if callable(step) else database.insert("t", {"a": step})
+
+
+def cut_all_sessions(address: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'midca'")
+
+
+def test_transaction_that_fails_leaves_nothing(database):
+    with pytest.raises(StoreUnavailable, match="duplicate key"):
+        write(database, 1, 1)
+
+    assert database.rows("SELECT a FROM t") == []
+
+
+def test_integers_have_64_bits_and_text_is_in_byte_order(database):
+    with database.transaction():
+        for number, text in ((2**62, "~"), (2, "a"), (3, "B"), (4, "é")):
+            database.insert("t", {"a": number, "b": text})
+
+    assert [row["b"] for row in database.rows("SELECT b FROM t ORDER BY b")] == ["B", "a", "~", "é"]
+    assert database.row("SELECT max(a) AS a FROM t") == {"a": 2**62}
+
+
+def test_percent_signs_are_the_statements_own(database):
+    with database.transaction():
+        database.insert("t", {"a": 7, "b": "50%"})
+
+    assert database.rows("SELECT a FROM t WHERE b LIKE '%\\%' AND a % 4 = :rest", rest=3) == [{"a": 7}]
+    assert database.rows("SELECT a FROM t WHERE b LIKE '50%'") == [{"a": 7}]
+
+
+def test_session_that_is_cut_in_a_transaction_refuses_and_the_next_one_works(database, address):
+    with pytest.raises(StoreUnavailable):
+        write(database, 1, lambda: cut_all_sessions(address), 2)
+
+    with database.transaction():
+        database.insert("t", {"a": 3})
+    assert database.rows("SELECT a FROM t") == [{"a": 3}]
+
+
+def test_session_that_is_cut_before_the_commit_refuses(database, address):
+    with pytest.raises(StoreUnavailable):
+        write(database, 1, lambda: cut_all_sessions(address))
+
+    assert database.rows("SELECT a FROM t") == []
+
+
+def test_server_that_was_restarted_is_used_again(database, postgresql):
+    database.rows("SELECT 1")
+    postgresql.stop("fast")
+    with pytest.raises(StoreUnavailable), database.transaction():
+        pass
+    postgresql.start()
+
+    with database.transaction():
+        database.insert("t", {"a": 1})
+    assert database.rows("SELECT a FROM t") == [{"a": 1}]
+
+
+def test_what_is_checked_before_a_write_holds_until_its_commit(database, make_database):
+    """Two servers count up by reading and writing: with row locks alone they would overwrite each other."""
+    with database.transaction():
+        database.insert("t", {"a": 0, "b": ""})
+
+    def count_up(own: PostgresDatabase) -> None:
+        for _ in range(50):
+            with own.transaction():
+                highest = own.row("SELECT max(a) AS a FROM t")["a"]
+                own.insert("t", {"a": highest + 1})
+
+    threads = [threading.Thread(target=count_up, args=(make_database(),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert database.row("SELECT count(*) AS n, max(a) AS highest FROM t") == {"n": 101, "highest": 100}
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # the server forks before it has threads
+def test_child_process_opens_connections_of_its_own(database):
+    database.rows("SELECT 1")
+    with database.transaction():
+        database.insert("t", {"a": 1})
+    child = os.fork()
+    if child == 0:
+        with database.transaction():
+            database.insert("t", {"a": database.row("SELECT max(a) AS a FROM t")["a"] + 1})
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+    assert database.rows("SELECT a FROM t ORDER BY a") == [{"a": 1}, {"a": 2}]
+
+
+def test_turn_is_one_servers_and_ends_with_its_session(address):
+    first, second = PostgresTurn(address, "crl"), PostgresTurn(address, "crl")
+    with first.held():
+        with second.held_if_free() as ours:
+            assert not ours
+        with PostgresTurn(address, "audit").held_if_free() as ours:
+            assert ours
+        cut_all_sessions(address)
+        with second.held_if_free() as ours:
+            assert ours
+
+
+def test_schema_is_brought_up_to_date_once_by_any_number_of_servers(make_database):
+    applied = []
+    threads = [
+        threading.Thread(
+            target=lambda own: applied.extend(migrate(own, shipped("migrations"))), args=(make_database(),)
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert applied == sorted(path.stem for path in shipped("migrations").glob("*.sql"))
+    assert not is_new(make_database())
+
+
+def test_server_that_cannot_be_reached_stops_the_start_and_shows_no_password(tmp_path):
+    environment = {"MIDCA_DATA": str(tmp_path), "MIDCA_DATABASE": "postgresql://midca:CANARY-1@127.0.0.1:1/midca"}
+    settings = Settings.from_environment(environment)
+
+    with pytest.raises(ConfigurationError, match="database cannot be used now") as refusal:
+        open_database(settings, create=True)
+    assert "CANARY" not in f"{refusal.value} {settings}"
+
+
+def test_empty_database_is_no_ca(address, tmp_path):
+    settings = Settings.from_environment({"MIDCA_DATA": str(tmp_path), "MIDCA_DATABASE": address})
+
+    with pytest.raises(ConfigurationError, match="midca init"):
+        open_database(settings, create=False)
+
+
+def test_address_of_another_kind_of_database_is_refused():
+    with pytest.raises(ConfigurationError, match="MIDCA_DATABASE must be"):
+        Settings.from_environment({"MIDCA_DATABASE": "mysql://root:secret@host/db"})

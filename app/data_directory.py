@@ -28,7 +28,7 @@ def check_remembered(
     files: AuthorityFiles, declared: Iterable[DeclaredAuthority], certificates: CertificateStore, offline: set[str]
 ) -> None:
     """Refuse a database and a directory that do not know the same CAs: they do not belong together."""
-    for name in {*files.names(), *(authority.name for authority in declared)}:
+    for name in sorted({*files.names(), *(authority.name for authority in declared)}):
         own = {stored.certificate for stored in certificates.all_own_of_authority(name)}
         certificate = files.certificate(name)
         if certificate is not None and not own:

@@ -166,7 +166,7 @@ def change_passphrase(installation):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda installation: key_path(installation).unlink(), "cannot be read"),
+        (lambda installation: key_path(installation).unlink(), "does not hold its key"),
         (lambda installation: key_path(installation).chmod(0o644), "must be 0600"),
         (give_away, "belongs to another user"),
         (lambda installation: key_path(installation).write_text("junk"), "no key"),

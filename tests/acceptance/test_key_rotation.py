@@ -124,7 +124,7 @@ def test_key_file_that_changes_under_a_running_server_changes_nothing_about_what
 
         path.unlink()
         enrol(server, "three").verify_directly_issued_by(issuer)
-        assert "cannot be read" in midca(server, "keys", "list", status=3)
+        assert "does not hold its key" in midca(server, "keys", "list", status=3)
 
         path.write_bytes(kept)
         path.chmod(0o600)

@@ -238,6 +238,7 @@ def uses(rotation) -> list[tuple[int, int]]:
     return [(use.waiting, use.spent) for use in rotation.pepper_uses()]
 
 
+@pytest.mark.both_databases
 def test_how_many_wait_for_each_pepper_is_counted(installation, rotation):
     for name in ("one", "two", "three"):
         installation.add(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -18,18 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cryptography import x509
 
 from app import logs
-from app.bootstrap import Opened, open_services, utc_now
+from app.bootstrap import Opened, open_services, unwrapped, utc_now
 from app.errors import ConfigurationError
 from app.event_process import EventProcess
+from app.files.core_dumps import forbid_core_dumps
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.places import Places
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
+from app.offline_root import Medium, open_ceremony
 from app.operations.backup import Backup
+from app.operations.ceremony import Ceremony
+from app.operations.ceremony_record import Circumstances
 from app.operations.doctor import Doctor, Patient
 from app.operations.restoring import Restoring
 from app.operations.services import Services
@@ -45,6 +51,7 @@ def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
     program = Program(
         _open,
+        _open_ceremony,
         _profiles,
         _end_entity_profiles,
         _reload,
@@ -59,6 +66,7 @@ def main() -> None:
         _copy_database,
     )
     try:
+        forbid_core_dumps()
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
         click.echo(f"midca: {error}", err=True)
@@ -67,6 +75,16 @@ def main() -> None:
 
 def _open() -> Services:
     return open_services(Settings.from_environment()).services
+
+
+def _open_ceremony(directory: Path, passphrase_file: Path | None, operator: str) -> Ceremony:
+    medium = Medium(directory, passphrase_file, _circumstances(operator))
+    settings = Settings.from_environment()
+    return open_ceremony(settings, medium, now=utc_now, new_serial=x509.random_serial_number, signing_key=unwrapped)
+
+
+def _circumstances(operator: str) -> Circumstances:
+    return Circumstances(operator, shlex.join(["midca", *sys.argv[1:]]), f"midca {version('midca')}")
 
 
 def _profiles() -> Path:
@@ -95,10 +113,12 @@ def _copy_database(address: str) -> dict[str, int]:
     return copy(source, target)
 
 
-def _init() -> str:
+def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) -> str:
     settings = Settings.from_environment()
-    opened = open_services(settings, create=True)
-    return _welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+    medium = Medium(root_out, passphrase_file, _circumstances(operator)) if root_out else None
+    opened = open_services(settings, create=True, medium=medium)
+    told = _welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+    return f"{told}\n{_offline_key(medium)}" if medium else told
 
 
 def _serve(host: str | None, port: int | None) -> None:
@@ -234,3 +254,11 @@ def _welcome(settings: Settings, opened: Opened) -> str:
             f'    -d \'{{"username": "f60c28", "password": "..."}}\' http://{settings.host}:{settings.port}/user',
         ]
     return "\n".join(lines)
+
+
+def _offline_key(medium: Medium) -> str:
+    """Return what is to be done with the medium."""
+    lines = [f"The key of the root is in {medium.directory} and nowhere else: make a copy, and lock both away."]
+    if medium.passphrase_file is None:
+        lines.append("Its passphrase lies beside it: move key-passphrase off the medium, and keep it apart.")
+    return "\n".join([*lines, "The server runs without it; docs/keys.md tells when it is needed again."])

@@ -2,10 +2,12 @@
 
 from app import logs
 from app.bootstrap import open_services
+from app.files.core_dumps import forbid_core_dumps
 from app.operations.actor import SYSTEM
 from app.settings import Settings
 from app.web import create_app
 
+forbid_core_dumps()
 _settings = Settings.from_environment()
 logs.configure(_settings.log_format)
 _services = open_services(_settings, create=True).services

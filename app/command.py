@@ -20,21 +20,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from cryptography import x509
 
 from app import logs
-from app.bootstrap import Opened, open_services, utc_now
+from app.bootstrap import open_services, unwrapped, utc_now
 from app.errors import ConfigurationError
 from app.event_process import EventProcess
+from app.files.core_dumps import forbid_core_dumps
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.places import Places
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
+from app.offline_root import Medium, open_ceremony
+from app.operations.ceremony import Ceremony
+from app.operations.ceremony_record import Circumstances
 from app.operations.services import Services
-from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
 from app.storage import migrate_database, open_database
+from app.welcome import made, offline_key, welcome
 
 if TYPE_CHECKING:
     from app.operations.backup import Backup
@@ -48,6 +53,7 @@ def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
     program = Program(
         _open,
+        _open_ceremony,
         _profiles,
         _end_entity_profiles,
         _reload,
@@ -62,6 +68,7 @@ def main() -> None:
         _copy_database,
     )
     try:
+        forbid_core_dumps()
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
         click.echo(f"midca: {error}", err=True)
@@ -70,6 +77,16 @@ def main() -> None:
 
 def _open() -> Services:
     return open_services(Settings.from_environment()).services
+
+
+def _open_ceremony(directory: Path, passphrase_file: Path | None, operator: str) -> Ceremony:
+    medium = Medium(directory, passphrase_file, _circumstances(operator))
+    settings = Settings.from_environment()
+    return open_ceremony(settings, medium, now=utc_now, new_serial=x509.random_serial_number, signing_key=unwrapped)
+
+
+def _circumstances(operator: str) -> Circumstances:
+    return Circumstances(operator, shlex.join(["midca", *sys.argv[1:]]), f"midca {version('midca')}")
 
 
 def _profiles() -> Path:
@@ -100,11 +117,14 @@ def _copy_database(address: str) -> dict[str, int]:
     return copy(source, target)
 
 
-def _init() -> tuple[dict[str, Any], str]:
+def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) -> tuple[dict[str, Any], str]:
     settings = Settings.from_environment()
-    opened = open_services(settings, create=True)
-    nothing = f"Nothing to do: the CAs in {settings.data} are all there."
-    return _made(settings, opened), _welcome(settings, opened) or nothing
+    medium = Medium(root_out, passphrase_file, _circumstances(operator)) if root_out else None
+    opened = open_services(settings, create=True, medium=medium)
+    told = welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+    if medium is None:
+        return made(settings, opened), told
+    return made(settings, opened) | {"medium": str(medium.directory)}, f"{told}\n{offline_key(medium)}"
 
 
 def _serve(host: str | None, port: int | None) -> None:
@@ -116,8 +136,8 @@ def _serve(host: str | None, port: int | None) -> None:
     if configuration and find_spec("confluent_kafka") is None:
         raise ConfigurationError(f"MIDCA_KAFKA_BROKERS {_NEEDS_LIBRARY}")
     opened = open_services(settings, create=True)
-    if welcome := _welcome(settings, opened):
-        click.echo(welcome)
+    if told := welcome(settings, opened):
+        click.echo(told)
     for sentence in _weakened(settings):
         click.echo(f"midca: WARNING: {sentence}", err=True)
     # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
@@ -242,36 +262,3 @@ def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:
         logging.getLogger("midca.events").warning("waiting until there is a CA in %s", settings.data)
     while not settings.database.exists() and not stop.is_set():
         stop.wait(1)
-
-
-def _made(settings: Settings, opened: Opened) -> dict[str, Any]:
-    """Return what was made and where it lies."""
-    named = opened.services.authorities.named
-    passphrase = settings.key_passphrase.default
-    return {
-        "data": str(settings.data),
-        "cas": [{"name": name, "sha256": fingerprint(named(name).certificate)} for name in opened.created],
-        "keys": str(settings.authority_files / "keys") if opened.created else None,
-        "passphrase": str(passphrase) if opened.created and passphrase.exists() else None,
-        "admin_token": str(settings.admin_token) if opened.token_written else None,
-    }
-
-
-def _welcome(settings: Settings, opened: Opened) -> str:
-    """Return what a first start tells, once: what was made, where it lies, what to type next."""
-    made = _made(settings, opened)
-    lines = [f"  CA {ca['name']}, SHA-256 {ca['sha256']}" for ca in made["cas"]]
-    if made["keys"]:
-        lines += [f"  CA keys, encrypted, in {made['keys']}"]
-    if made["passphrase"]:
-        lines += [f"  their passphrase in {made['passphrase']}: back it up apart from the rest"]
-    if made["admin_token"]:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        lines += [
-            f"  the admin token in {made['admin_token']}",
-            "Next, with the server running, register a device f60c28 (README goes on from there):",
-            f'  curl -H "Authorization: Bearer $(cat {shlex.quote(made["admin_token"])})" \\',
-            '    -H "Content-Type: application/json" -d \'{"username": "f60c28", "password": "one-time-secret"}\' \\',
-            f"    http://{host}:{settings.port}/user",
-        ]
-    return "\n".join([f"New in {settings.data}:", *lines]) if lines else ""

@@ -151,11 +151,13 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library has not typed it
 
     def _reload(self, _server: object) -> None:
-        """Read the profiles again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
+        """Read profiles and CAs again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
 
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
+        self._services.authorities.take_over(self._services.hierarchy.load)
+        self._services.database.close()
         if self.events is not None:
             self.events.restart()
 

@@ -76,6 +76,11 @@ class Ready(Answer):
         required=True,
         metadata={"description": "For each check `ok`, or a sentence that says what is wrong."},
     )
+    warnings = json_fields.List(
+        json_fields.Str(),
+        required=True,
+        metadata={"description": "What will go wrong before long if nobody sees to it; it changes no status."},
+    )
 
 
 @described({200: Health})
@@ -90,7 +95,14 @@ def _ready() -> tuple[Response, HTTPStatus]:
     checks = services().readiness.check()
     ready = set(checks.values()) == {"ok"}
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return jsonify(status="ok" if ready else "not ready", checks=checks), status
+    return jsonify(status="ok" if ready else "not ready", checks=checks, warnings=_warnings()), status
+
+
+def _warnings() -> list[str]:
+    try:
+        return services().offline_alarm.warnings()
+    except Refusal:  # the database; the checks say so
+        return []
 
 
 def _refused(refusal: Refusal) -> Response:

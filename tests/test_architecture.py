@@ -85,6 +85,9 @@ WITHOUT_JSON = {
     "midca serve",  # its output is its log
     "midca events",  # the same, and with --once JSON in any case
     "midca broker setup",  # what it makes is a directory of files
+    "midca ca request",  # PEM
+    "midca ceremony sign",  # a file for the server
+    "midca ceremony crl",  # the same
     "midca audit export",  # JSON lines in any case
     "midca audit key",  # one line that is made for programs
     "midca profile schema",  # JSON in any case
@@ -153,6 +156,16 @@ def starts_a_program(name: str | None) -> bool:
 def test_check_above_knows_a_program_when_it_sees_one(name):
     assert starts_a_program(name)
     assert not starts_a_program("os.open")
+
+
+def test_private_keys_are_loaded_and_written_in_one_place():
+    """Where a key in hardware will be yielded, too. Devices' own keys, on their own machines, are none of it."""
+    names = "load_(pem|der|ssh)_private_key|load_pkcs12|load_key_and_certificates|private_bytes|BestAvailableEncryption"
+
+    ours = [path for path in SOURCES if "client" not in path.parts]
+    found = {module_name(path) for path in ours if re.search(rf"\b({names})\b", path.read_text())}
+
+    assert found == {"app/files/private_keys.py"}
 
 
 @pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.__name__)

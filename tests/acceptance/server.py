@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,13 @@ class RunningServer:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+        """Wait until something is so, which takes the server a moment."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
 
     def workers(self) -> list[int]:
         """The process ids of the workers that are alive."""

@@ -444,7 +444,7 @@ def test_a_trusted_network_is_warned_of_loudly(make_server):
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
-        ("c", {"ca", "cert", "crl"}),
+        ("c", {"ca", "ceremony", "cert", "crl"}),
         ("entity ", {"add", "delete", "list", "rearm", "show"}),
         ("entity list --status N", {"NEW"}),
         ("entity-profile l", {"list"}),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.errors import InvalidInput, NotFound, Unavailable
+from app.errors import NotFound, Unavailable
 from app.frontends.admin_cli.context import (
     Failed,
     json_option,
@@ -17,6 +16,7 @@ from app.frontends.admin_cli.context import (
     print_rows,
     refusals_fail,
     services,
+    utc_time,
     visible,
 )
 from app.operations.audit_verification import Verification
@@ -43,7 +43,7 @@ def audit() -> None:
 def list_entries(since: str | None, action: str | None, name: str | None, limit: int, *, as_json: bool) -> None:
     """List entries, newest first."""
     log = services().checkpoints.log
-    found = log.search(limit, since=_time(since) if since else None, action=action, name=name)
+    found = log.search(limit, since=utc_time(since) if since else None, action=action, name=name)
     print_rows(found if as_json else [_row(entry) for entry in found], as_json=as_json)
 
 
@@ -125,14 +125,6 @@ def key() -> None:
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
     tenant = f" of {entry['actor_tenant']}" if "actor_tenant" in entry else ""
     return {field: entry[field] for field in _SHOWN} | {"actor": entry["actor"] + tenant}
-
-
-def _time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput(f"{text[:40]!r} is no time like 2026-01-31T12:00:00.") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _described(done: Verification) -> dict[str, Any]:

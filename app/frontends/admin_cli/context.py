@@ -7,13 +7,14 @@ import os
 import pwd
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
-from app.errors import ConfigurationError, Refusal
+from app.errors import ConfigurationError, InvalidInput, Refusal
 from app.operations.actor import Actor
 from app.operations.services import Services
 from app.pki.certificate_profile import CertificateProfile
@@ -21,6 +22,7 @@ from app.pki.end_entity_profile import EndEntityProfile
 
 if TYPE_CHECKING:  # what the server does not need, its workers do not carry
     from app.operations.backup import Backup
+    from app.operations.ceremony import Ceremony
     from app.operations.doctor import Doctor
     from app.operations.restoring import Restoring
 
@@ -31,16 +33,18 @@ HASH_SHOWN = 12
 class Program:
     """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
 
+    ``open_ceremony`` opens the medium of an offline root: its directory, the file of its passphrase, who asks.
     ``profiles`` and ``end_entity_profiles`` tell where these are; ``reload`` has a running server read them again and
     returns its id; ``init`` returns what it made, field by field and told. ``restoring`` is for a data directory
     that is still empty.
     """
 
     open_services: Callable[[], Services]
+    open_ceremony: Callable[[Path, Path | None, str], Ceremony]
     profiles: Callable[[], Path]
     end_entity_profiles: Callable[[], Path]
     reload: Callable[[], int]
-    init: Callable[[], tuple[dict[str, Any], str]]
+    init: Callable[[Path | None, Path | None, str], tuple[dict[str, Any], str]]
     serve: Callable[[str | None, int | None], None]
     events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
@@ -77,6 +81,15 @@ def operator() -> Actor:
     except KeyError:
         name = str(os.getuid())
     return Actor(f"user {name}", "command line")
+
+
+def utc_time(text: str) -> datetime:
+    """Return a time of the command line; it is UTC unless it says otherwise."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(f"{text[:40]!r} is no time like 2026-01-31T12:00:00.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 P = ParamSpec("P")

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import click
 
-from app.frontends.admin_cli.context import Failed, json_option, print_done, print_fields, program, refusals_fail
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    operator,
+    print_done,
+    print_fields,
+    program,
+    refusals_fail,
+)
 
 _HERE: Final = "app.frontends.admin_cli"
 _MODULES: Final = {
@@ -15,6 +24,7 @@ _MODULES: Final = {
     "backup": f"{_HERE}.backup",
     "broker": f"{_HERE}.broker",
     "ca": f"{_HERE}.ca",
+    "ceremony": f"{_HERE}.ceremony",
     "cert": f"{_HERE}.certificate",
     "crl": f"{_HERE}.crl",
     "database": f"{_HERE}.database",
@@ -22,6 +32,7 @@ _MODULES: Final = {
     "dojot": f"{_HERE}.dojot",
     "entity": f"{_HERE}.entity",
     "entity-profile": f"{_HERE}.entity_profile",
+    "keys": f"{_HERE}.keys",
     "ocsp": f"{_HERE}.ocsp",
     "profile": f"{_HERE}.profile",
     "restore": f"{_HERE}.backup",
@@ -63,11 +74,24 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option(
+    "--root-out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the key of the root in this directory, on a medium that lies in a safe, and never on this machine.",
+)
+@click.option(
+    "--root-passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The passphrase of that key; made when it is not there.  [beside the key]",
+)
+@click.option("--operator", "who", help="Who holds the ceremony, for its record.  [the user]")
 @json_option
 @refusals_fail
-def init(*, as_json: bool) -> None:
+def init(root_out: Path | None, root_passphrase_file: Path | None, who: str | None, *, as_json: bool) -> None:
     """Make the CAs that hierarchy.yaml declares and that do not exist yet."""
-    made, told = program().init()
+    if root_passphrase_file and not root_out:
+        raise click.UsageError("--root-passphrase-file goes with --root-out")
+    made, told = program().init(root_out, root_passphrase_file, who or operator().name)
     print_done(told, made, as_json=as_json)
 
 
@@ -96,7 +120,7 @@ def events(*, once: bool) -> None:
 @json_option
 @refusals_fail
 def reload_profiles(*, as_json: bool) -> None:
-    """Check the certificate and end entity profiles and have the running server read them again."""
+    """Check the certificate and end entity profiles and have the running server read them and the CAs again."""
     pid = program().reload()
     told = f"The profiles are good; the server (process {pid}) reads them again."
     print_done(told, {"process": pid}, as_json=as_json)

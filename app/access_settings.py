@@ -66,7 +66,7 @@ class AccessSettings:
         if self.provider is not None:
             ways.append(self.provider)
         if "kong" in self.ways:
-            from app.operations.gateway_tokens import GatewayTokens  # noqa: PLC0415 -- as below
+            from app.operations.gateway_tokens import GatewayTokens  # noqa: PLC0415 -- PyJWT, for those who use it
 
             ways.append(GatewayTokens(self.names))
         if "certificates" in self.ways:
@@ -75,7 +75,7 @@ class AccessSettings:
 
     def read_proxy_secret(self) -> bytes:
         """Return the secret of the trusted proxies; a new one where there is none yet."""
-        return self.proxy_secret.read(create=True) if self.trusted_proxies else b""
+        return self.proxy_secret.read(create=True)[0] if self.trusted_proxies else b""
 
 
 def access_settings(environment: Mapping[str, str], data: Path) -> AccessSettings:
@@ -106,9 +106,8 @@ def _ways(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _provider(environment: Mapping[str, str], names: RoleNames) -> IdentityProvider:
-    # Most installations read no tokens of others, and need no library for them in memory.
-    from app.operations.identity_provider import IdentityProvider  # noqa: PLC0415
-    from app.operations.signing_keys import TENANT_IN_URL, SigningKeys  # noqa: PLC0415
+    from app.operations.identity_provider import IdentityProvider  # noqa: PLC0415 -- PyJWT, for those who use it
+    from app.operations.signing_keys import TENANT_IN_URL, SigningKeys  # noqa: PLC0415 -- the same
 
     issuer, audience = environment.get("MIDCA_OIDC_ISSUER", ""), environment.get("MIDCA_OIDC_AUDIENCE", "")
     if not issuer or not audience:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -38,6 +38,7 @@ _BIT_STRING: Final = 0x03
 _OCTET_STRING: Final = 0x04
 _YEAR_OF_FOUR_DIGITS: Final = 2050
 _CRL_REASON: Final = b"\x06\x03\x55\x1d\x15"  # 2.5.29.21
+_END_OF_LIST: Final = b"-----END X509 CRL-----"
 _OCTETS_A_LINE: Final = 48  # 64 columns of base64
 
 
@@ -146,6 +147,39 @@ def _without_entries(builder: x509.CertificateRevocationListBuilder, key: Certif
         tbs: bytes = encoded.args[0]
         return tbs
     raise AssertionError("a builder that does not ask its key to sign")
+
+
+def sign_for_old_clients(
+    authority: CertificateAuthority, template: RevocationListTemplate, record: Callable[[bytes], None]
+) -> bytes:
+    """Sign a list that covers all of a CA: padded until old clients, which read it as base64, can read it.
+
+    What is signed on the way to the right length is recorded too, and never handed out.
+    """
+    for padding in Padding:
+        der = sign_revocation_list(authority, replace(template, padding=padding), record)
+        if not ends_on_a_full_line(der):
+            break
+    return der
+
+
+def lists_from_pem(pem: bytes) -> list[x509.CertificateRevocationList]:
+    """Return the lists of a file; raise :class:`ValueError` when one of them is none, or there is no list."""
+    *blocks, _ = pem.split(_END_OF_LIST)
+    if not blocks:
+        raise ValueError("no revocation list")
+    return [x509.load_pem_x509_crl(block + _END_OF_LIST) for block in blocks]
+
+
+def is_list_of(authority: CertificateAuthority, revocation_list: x509.CertificateRevocationList) -> bool:
+    """Return whether the list says that it is the CA's, and is signed by its key."""
+    certificate = authority.certificate
+    try:
+        return revocation_list.issuer == certificate.subject and revocation_list.is_signature_valid(
+            certificate.public_key()  # type: ignore[arg-type] # any other raises
+        )
+    except (TypeError, ValueError):
+        return False
 
 
 def ends_on_a_full_line(der: bytes) -> bool:

@@ -2,8 +2,9 @@
 
 A commit waits for the disk far longer than its statements take. So threads take turns at one connection, each act but
 the first in a savepoint of its own, and whoever finds nobody waiting behind it commits for all since the last commit.
-Each act is whole or not there, and no thread goes on before the commit that holds its act is on disk. A thread that
-finds the connection free commits at once: nobody is ever waited for.
+Each act is whole or not there, and no thread goes on before the commit that holds its act is on disk. That goes for an
+act that is refused, too: what it was refused for may be another act of the same commit. A thread that finds the
+connection free commits at once: nobody is ever waited for.
 """
 
 from __future__ import annotations
@@ -101,7 +102,11 @@ class Writer:
         return commit
 
     def end_act(self, commit: Commit, *, failed: bool) -> None:
-        """End the act and give the turn on; return when the act is on disk. One that ``failed`` has done nothing."""
+        """End the act and give the turn on; return when it is on disk. One that ``failed`` has done nothing.
+
+        It returns when all that it has seen is on disk, and raises :class:`StoreUnavailable` if that fails.
+        """
+        alone = not commit.acts
         try:
             if failed:
                 self._take_back(commit)
@@ -109,7 +114,7 @@ class Writer:
                 self._keep(commit)
         finally:
             self._give_turn()
-        if not failed:
+        if not (failed and alone):
             commit.wait()
 
     def close(self) -> None:

@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import click
 
-from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    operator,
+    print_done,
+    print_fields,
+    program,
+    refusals_fail,
+)
 
-_SUBJECTS: Final = {
-    "audit": "app.frontends.admin_cli.audit",
-    "backup": "app.frontends.admin_cli.backup",
-    "broker": "app.frontends.admin_cli.broker",
-    "ca": "app.frontends.admin_cli.ca",
-    "cert": "app.frontends.admin_cli.certificate",
-    "crl": "app.frontends.admin_cli.crl",
-    "database": "app.frontends.admin_cli.database",
-    "doctor": "app.frontends.admin_cli.doctor",
-    "dojot": "app.frontends.admin_cli.dojot",
-    "entity": "app.frontends.admin_cli.entity",
-    "entity-profile": "app.frontends.admin_cli.entity_profile",
-    "ocsp": "app.frontends.admin_cli.ocsp",
-    "profile": "app.frontends.admin_cli.profile",
-    "restore": "app.frontends.admin_cli.backup",
+_HERE: Final = "app.frontends.admin_cli"
+_MODULES: Final = {
+    "audit": f"{_HERE}.audit",
+    "backup": f"{_HERE}.backup",
+    "broker": f"{_HERE}.broker",
+    "ca": f"{_HERE}.ca",
+    "ceremony": f"{_HERE}.ceremony",
+    "cert": f"{_HERE}.certificate",
+    "crl": f"{_HERE}.crl",
+    "database": f"{_HERE}.database",
+    "doctor": f"{_HERE}.doctor",
+    "dojot": f"{_HERE}.dojot",
+    "entity": f"{_HERE}.entity",
+    "entity-profile": f"{_HERE}.entity_profile",
+    "keys": f"{_HERE}.keys",
+    "ocsp": f"{_HERE}.ocsp",
+    "profile": f"{_HERE}.profile",
+    "restore": f"{_HERE}.backup",
     "retrieve": "app.client.command",
-    "sign": "app.frontends.admin_cli.sign",
-    "token": "app.frontends.admin_cli.token",
+    "sign": f"{_HERE}.sign",
+    "token": f"{_HERE}.token",
 }
-"""Each command, and the module that has it under its name; read when it is called for, so that a server never does."""
+"""The subjects, and the module of each."""
 
 
 class _Subjects(click.Group):
-    """The commands below, and the subjects."""
+    """Imports a subject when it is asked for: the server is a command too, and its workers would carry them all."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
-        return sorted({*super().list_commands(context), *_SUBJECTS})
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_MODULES})
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in _SUBJECTS:
-            subject: click.Command = vars(import_module(_SUBJECTS[name]))[name.replace("-", "_")]
-            return subject
-        return super().get_command(context, name)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return super().get_command(ctx, cmd_name)
+        subject: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name.replace("-", "_"))
+        return subject
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
@@ -62,10 +74,25 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option(
+    "--root-out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the key of the root in this directory, on a medium that lies in a safe, and never on this machine.",
+)
+@click.option(
+    "--root-passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The passphrase of that key; made when it is not there.  [beside the key]",
+)
+@click.option("--operator", "who", help="Who holds the ceremony, for its record.  [the user]")
+@json_option
 @refusals_fail
-def init() -> None:
+def init(root_out: Path | None, root_passphrase_file: Path | None, who: str | None, *, as_json: bool) -> None:
     """Make the CAs that hierarchy.yaml declares and that do not exist yet."""
-    click.echo(program().init())
+    if root_passphrase_file and not root_out:
+        raise click.UsageError("--root-passphrase-file goes with --root-out")
+    made, told = program().init(root_out, root_passphrase_file, who or operator().name)
+    print_done(told, made, as_json=as_json)
 
 
 @cli.command()
@@ -90,8 +117,10 @@ def events(*, once: bool) -> None:
 
 
 @cli.command("reload")
+@json_option
 @refusals_fail
-def reload_profiles() -> None:
-    """Check the certificate and end entity profiles and have the running server read them again."""
+def reload_profiles(*, as_json: bool) -> None:
+    """Check the certificate and end entity profiles and have the running server read them and the CAs again."""
     pid = program().reload()
-    click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
+    told = f"The profiles are good; the server (process {pid}) reads them again."
+    print_done(told, {"process": pid}, as_json=as_json)

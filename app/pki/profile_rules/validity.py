@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from app.pki.period import in_words
 from app.pki.profile_rules.rule import Finding, Rule, Verdict
 
 if TYPE_CHECKING:
@@ -38,12 +39,10 @@ class ValidityRule(Rule):
     )
 
     def describe(self) -> str:
-        minutes = int(self.backdated.total_seconds() // 60)
-        parts = [
-            f"{_length(self.validity)}, or to the end of the CA if sooner; starts {minutes} minutes before it is signed"
-        ]
+        length, minutes = in_words(self.validity), int(self.backdated.total_seconds() // 60)
+        parts = [f"{length}, or to the end of the CA if sooner; starts {minutes} minutes before it is signed"]
         if self.longest is not None:
-            parts.append(f"other dates may be asked for ({_length(self.longest)} at most)")
+            parts.append(f"other dates may be asked for ({in_words(self.longest)} at most)")
         if self.no_end_on:
             parts.append(f"never ends on {', '.join(WEEKDAYS[day] for day in sorted(self.no_end_on))}, but before")
         return "; ".join(parts) + "."
@@ -54,7 +53,7 @@ class ValidityRule(Rule):
                 reason = f"The profile lets nobody choose the dates of a certificate: {asked} was asked for."
                 yield Finding("validity", Verdict.REFUSED, reason)
             else:
-                yield Finding("validity", Verdict.KEPT, f"As asked for: {asked}; {_length(self.longest)} at most.")
+                yield Finding("validity", Verdict.KEPT, f"As asked for: {asked}; {in_words(self.longest)} at most.")
         if not request.asked:
             yield self._unasked
 
@@ -64,12 +63,5 @@ class ValidityRule(Rule):
 
     @cached_property
     def _unasked(self) -> Finding:
-        reason = f"{_length(self.validity)}, or to the end of the CA if sooner."
+        reason = f"{in_words(self.validity)}, or to the end of the CA if sooner."
         return Finding("validity", Verdict.WRITTEN, reason)
-
-
-def _length(validity: Moment) -> str:
-    if isinstance(validity, datetime):
-        return f"Until {validity.isoformat()}"
-    days, rest = divmod(validity, timedelta(days=1))
-    return f"{days} days" if not rest else f"{days} days and {rest}" if days else str(rest)

@@ -130,7 +130,7 @@ def test_every_list_shows_just_what_was_revoked_when_it_was_begun(servers, tmp_p
         "state = 'issued' AND scope = 'all' ORDER BY number"
     )
     numbers = [number for number, _revision, kind in rows if kind == "complete"]
-    assert len(numbers) == len(set(numbers)) > KILLS / 4
+    assert len(numbers) == len(set(numbers)) >= 3
     revision_of = {number: revision for number, revision, kind in rows if kind == "complete"}
     assert list(revision_of.values()) == sorted(revision_of.values())
     for crl in reader.lists:

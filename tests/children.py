@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Callable
 
 
-def in_child(act: Callable[[], object]) -> int:
-    """Run ``act`` in a fork of this process; return its exit status, or minus the signal that ended it."""
+def start_child(act: Callable[[], object]) -> int:
+    """Run ``act`` in a fork of this process; return its process id."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
@@ -18,7 +18,17 @@ def in_child(act: Callable[[], object]) -> int:
         except BaseException:  # noqa: BLE001 -- nothing of pytest may run on in the child
             traceback.print_exc()
             os._exit(1)
+    return child
+
+
+def end_of(child: int) -> int:
+    """Wait for a child to end; return its exit status, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def in_child(act: Callable[[], object]) -> int:
+    """Run ``act`` in a fork of this process, and wait for its end."""
+    return end_of(start_child(act))
 
 
 def die() -> None:

@@ -43,8 +43,9 @@ class Enrolment:
         entity = self.end_entities.find(checked_username(username))
         now = self.now()
         failures, blocked_until = self.end_entities.failures(_counter(username, known=entity is not None))
-        # Another's free failure may be recorded between our look at the clock and at the count: it blocks nobody.
-        if failures > FREE_FAILURES and blocked_until is not None and now < blocked_until:
+        # Another's free failure may be recorded between our look at the clock and at the count: it blocks nobody. Nor
+        # does a lock that ends later than any may: it is from before the clock was set back.
+        if failures > FREE_FAILURES and blocked_until is not None and now < blocked_until <= now + MAX_BLOCK:
             seconds = math.ceil((blocked_until - now).total_seconds())
             raise TooManyFailures(f"Too many wrong passwords for {username}; try again in {seconds} s.", seconds)
         correct = self.passwords.matches(username, password, entity.password_verifier if entity else None)

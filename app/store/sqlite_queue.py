@@ -11,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
+
+from app.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +24,8 @@ class Queue:
     """One place in the line: of a thread, for no two may stand at the same file description."""
 
     def __init__(self, path: Path) -> None:
-        """Open the lock files beside the database file ``path``."""
-        self._gate, self._lock = (
-            os.fdopen(os.open(path.with_name(f"{path.name}.{suffix}"), os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-            for suffix in ("gate", "lock")
-        )
+        """Open the lock files beside the database file ``path``; raise :class:`StoreUnavailable` where that fails."""
+        self._gate, self._lock = (_opened(path.with_name(f"{path.name}.{suffix}")) for suffix in ("gate", "lock"))
 
     def enter(self, kind: int) -> None:
         """Wait for one's turn: readers together (``fcntl.LOCK_SH``), a writer alone (``LOCK_EX``)."""
@@ -53,3 +52,10 @@ class Queue:
         """Leave for good."""
         self._gate.close()
         self._lock.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be opened: {error.strerror}.") from error

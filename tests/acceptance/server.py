@@ -131,6 +131,9 @@ class RunningServer:
     def delete(self, path: str) -> Answer:
         return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="DELETE"))
 
+    def put(self, path: str) -> Answer:
+        return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="PUT"))
+
     def post(self, path: str, document: Any, token: str | None = None) -> Answer:
         body = json.dumps(document).encode()
         return self._ask(urllib.request.Request(self._url(path), body, _headers(token), method="POST"))

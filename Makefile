@@ -34,12 +34,13 @@ test: install-dev ## run the tests (ARGS='-k name -x' goes to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: install-dev ## ruff, mypy --strict, import contracts, bandit
+lint: install-dev ## ruff, mypy --strict, import contracts, bandit, the house's own rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app wsgi.py
+	$(BIN)/python tools/house_rules.py
 
 .PHONY: bench
 bench: install-dev ## measure the server, then OCSP (ARGS=… goes to the benchmark, for one of the two)

@@ -1,4 +1,4 @@
-"""What ends a server or a part of it, while it works."""
+"""What ends a server or a part of it, while it works (F25)."""
 
 import fcntl
 import os

@@ -8,16 +8,35 @@ import psycopg
 import pytest
 from sqlite_utils.utils import sqlite3
 
+from app import bootstrap
 from app.bootstrap import open_services
 from app.operations.actor import Actor
 from app.operations.end_entities import Registration
 from app.settings import Settings
 from app.web import create_app
 from tests.builders import Clock, profiles_directory
+from tests.oracle_net import NET, Net, cast
 from tests.postgresql import Postgresql
 from tests.signer_oracle import SignerOracle
 
 ACTOR = Actor("tester", "test")
+NET_HOOK = Path(__file__).parent / "net"
+cast(bootstrap)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def net(tmp_path_factory: pytest.TempPathFactory) -> Net:
+    """Catches what is signed by a CA that no oracle was put around, in this process and in those it starts."""
+    net = Net(tmp_path_factory.mktemp("net"))
+    os.environ[NET] = str(net.directory)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(NET_HOOK), os.environ.get("PYTHONPATH")]))
+    return net
+
+
+@pytest.fixture(autouse=True)
+def all_that_was_signed_is_recorded(net: Net):
+    yield
+    net.check()
 
 
 def require_tool(name: str) -> str:

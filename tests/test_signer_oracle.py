@@ -4,7 +4,7 @@ import pytest
 
 from app.bootstrap import open_services
 from tests.acceptance.server import MIDCA, environment
-from tests.builders import profiles_directory
+from tests.builders import HIERARCHY, profiles_directory
 from tests.conftest import ACTOR, run, settings_for
 from tests.oracle_net import NET, Net
 from tests.signer_oracle import recorded
@@ -20,7 +20,7 @@ def own_net(tmp_path, monkeypatch) -> Net:
 @pytest.fixture
 def made(own_net, tmp_path):
     """The settings of a CA that a command made."""
-    profiles_directory(tmp_path / "profiles")
+    profiles_directory(tmp_path / "profiles", hierarchy=HIERARCHY.replace("keysize: 2048", "keytype: P-256"))
     done = run(MIDCA, "init", env=environment(tmp_path), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     return settings_for(tmp_path)

@@ -31,10 +31,10 @@ def number(environment: Mapping[str, str], name: str, default: int, lowest: int,
 
 
 def choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """Return one of the words, the first by default."""
+    """Return one of the words, the first by default; another is not repeated, for it may be meant as a password."""
     value = environment.get(name, choices[0])
     if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}.")
     return value
 
 
@@ -55,7 +55,8 @@ def checked_url(text: str, setting: str) -> str:
     except ValueError:
         good = False
     if not good or not _URL.fullmatch(text) or {".", ".."} & set(parts.path.split("/")):
-        raise ConfigurationError(f"{setting} must be a URL like http://ca.example.org:5583, not {text[:80]!r}.")
+        shown = text.rpartition("@")[2][:80]  # without a password
+        raise ConfigurationError(f"{setting} must be a URL like http://ca.example.org:5583, not {shown!r}.")
     return text
 
 

@@ -75,7 +75,7 @@ class AccessSettings:
 
     def read_proxy_secret(self) -> bytes:
         """Return the secret of the trusted proxies; a new one where there is none yet."""
-        return self.proxy_secret.read(create=True) if self.trusted_proxies else b""
+        return self.proxy_secret.read(create=True)[0] if self.trusted_proxies else b""
 
 
 def access_settings(environment: Mapping[str, str], data: Path) -> AccessSettings:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -22,6 +23,7 @@ from app.web import create_app
 if TYPE_CHECKING:
     from flask import Flask
 
+    from app.event_process import EventProcess
     from app.operations.services import Services
     from app.settings import Settings
 
@@ -37,8 +39,18 @@ class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
         self.error_log.propagate = True
 
 
+class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn's master, which looks after its workers every second, and here after one process more."""
+
+    def manage_workers(self) -> None:
+        super().manage_workers()
+        if self.app.events is not None:
+            self.app.events.look_after([listener.fileno() for listener in self.LISTENERS])
+
+
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    def __init__(self, services: Services, settings: Settings) -> None:
+    def __init__(self, services: Services, settings: Settings, events: EventProcess | None) -> None:
+        self.events = events
         self._services = services
         self._settings = settings
         self._process = ServerProcess(settings.server_process)
@@ -48,6 +60,9 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        _Master(self).run()
 
     def load(self) -> Flask:
         return create_app(self._services)
@@ -95,13 +110,19 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library has not typed it
 
     def _reload(self, _server: object) -> None:
-        """Read the profiles again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
+        """Read profiles and CAs again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
 
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
+        self._services.authorities.take_over(self._services.hierarchy.load)
+        self._services.database.close()
+        if self.events is not None:
+            self.events.restart()
 
     def _ended(self, _server: object) -> None:
+        if self.events is not None:
+            self.events.stop()
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
         if self._holds:
             self._process.release()
@@ -120,6 +141,6 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             _log.warning("settled %s pending certificates", settled)
 
 
-def serve(services: Services, settings: Settings) -> None:
-    """Serve until a signal ends it; requests in flight are finished."""
-    _Application(services, settings).run()
+def serve(services: Services, settings: Settings, events: EventProcess | None) -> None:
+    """Serve until a signal ends it, with the reader of device events beside; requests in flight are finished."""
+    _Application(services, settings, events).run()

@@ -74,6 +74,11 @@ class Ready(Answer):
         required=True,
         metadata={"description": "For each check `ok`, or a sentence that says what is wrong."},
     )
+    warnings = json_fields.List(
+        json_fields.Str(),
+        required=True,
+        metadata={"description": "What will go wrong before long if nobody sees to it; it changes no status."},
+    )
 
 
 @described({200: Health})
@@ -88,7 +93,14 @@ def _ready() -> tuple[Response, HTTPStatus]:
     checks = services().readiness.check()
     ready = set(checks.values()) == {"ok"}
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return jsonify(status="ok" if ready else "not ready", checks=checks), status
+    return jsonify(status="ok" if ready else "not ready", checks=checks, warnings=_warnings()), status
+
+
+def _warnings() -> list[str]:
+    try:
+        return services().offline_alarm.warnings()
+    except Refusal:  # the database; the checks say so
+        return []
 
 
 def _refused(refusal: Refusal) -> Response:
@@ -132,6 +144,6 @@ def _finish(response: Response) -> Response:
         "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
         **g.log_fields,
     }
-    metrics.count(response, seconds, str(fields["outcome"]))
+    metrics.count(response, seconds, fields)
     _log.info("request", extra={"fields": fields})
     return response

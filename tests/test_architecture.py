@@ -105,6 +105,16 @@ def test_client_imports_only_what_its_own_distribution_asks_for(path):
     assert imported <= may
 
 
+def test_private_keys_are_loaded_and_written_in_one_place():
+    """Where a key in hardware will be yielded, too. Devices' own keys, on their own machines, are none of it."""
+    names = "load_(pem|der|ssh)_private_key|load_pkcs12|load_key_and_certificates|private_bytes|BestAvailableEncryption"
+
+    ours = [path for path in SOURCES if "client" not in path.parts]
+    found = {module_name(path) for path in ours if re.search(rf"\b({names})\b", path.read_text())}
+
+    assert found == {"app/files/private_keys.py"}
+
+
 @pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.__name__)
 def test_every_refusal_has_the_status_it_is_meant_to_have(refusal):
     assert status_of(refusal.__new__(refusal)) == EXPECTED_STATUSES[refusal.__name__]

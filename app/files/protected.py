@@ -8,6 +8,7 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedRandom
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.errors import ConfigurationError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+Version = tuple[int, ...]
+"""Tells one file from the one that took its name."""
 
 
 def make_directory(path: Path) -> None:
@@ -26,33 +30,63 @@ def make_directory(path: Path) -> None:
         raise ConfigurationError(f"The directory {path} cannot be made: {error.strerror}.") from error
 
 
+def check_directory(path: Path) -> None:
+    """Raise :class:`ConfigurationError` when others may enter a directory of secrets, or it belongs to another user."""
+    if path.exists():
+        _check_private(path, path.stat(), "entered", "0700")
+
+
+def version_of(path: Path) -> Version | None:
+    """Return what changes when the file, or who may read it, does; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
 def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a new file so that it has ``mode`` from its first moment, is complete whenever it is seen, and is on disk.
 
     Raises :class:`FileExistsError` rather than touch one that is there. One process at a time (the set-up's lock).
     """
-    _write(path, content, mode, os.link)  # unlike a rename, a link fails when the name is taken
+    with writing_once(path, mode=mode) as file:
+        file.write(content)
 
 
 def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write as :func:`write_once` does, in the place of what is there: who reads sees all of the old or of the new."""
-    _write(path, content, mode, os.replace)
+    with _writing(path, mode, os.replace) as file:
+        file.write(content)
 
 
-def _write(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], None]) -> None:
+@contextmanager
+def writing_once(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
+    """Do what :func:`write_once` does with what the block writes; if the block raises, there is no file."""
+    with _writing(path, mode, os.link) as file:  # unlike a rename, a link fails when the name is taken
+        yield file
+
+
+@contextmanager
+def _writing(path: Path, mode: int, put: Callable[[Path, Path], None]) -> Iterator[BufferedRandom]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     for left_by_a_kill in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
         left_by_a_kill.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         put(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory on disk."""
+    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
@@ -66,13 +100,16 @@ def read_private(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        raise ConfigurationError(
-            f"{path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}); it must be 0600."
-        )
+    _check_private(path, status, "read", "0600")
+    return content
+
+
+def _check_private(path: Path, status: os.stat_result, done: str, wanted: str) -> None:
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(f"{path} can be {done} by others (mode {mode:04o}); it must be {wanted}.")
     if status.st_uid not in {os.geteuid(), 0}:
         raise ConfigurationError(f"{path} belongs to another user (uid {status.st_uid}).")
-    return content
 
 
 @contextmanager

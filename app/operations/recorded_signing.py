@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,14 @@ from cryptography.hazmat.primitives import serialization
 from app.errors import Conflict, Refusal, StoreUnavailable, WrongStatus
 from app.operations.actor import SYSTEM
 from app.pki.certificate_authority import serial_hex
-from app.pki.distinguished_name import to_string
+from app.pki.distinguished_name import to_string, usual_subject
 from app.pki.key_identity import public_key_sha256_of
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
+from app.store.times import to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cryptography import x509
 
@@ -70,7 +71,7 @@ class RecordedSigning:
             with self.database.transaction():
                 claim()
                 self.certificates.add(pending)
-                self._audit(Action.CERTIFICATE_PENDING, pending, actor)
+                self._audit(Action.CERTIFICATE_PENDING, pending, actor, recorded_fields(pending))
 
         return record
 
@@ -118,6 +119,31 @@ class RecordedSigning:
             else:  # another process settled it first: what it stored is the certificate
                 stored = self._find(ca_name, serial)
         return self._good(stored)
+
+    def store_imported(
+        self, row: StoredCertificate, certificate: x509.Certificate, actor: Actor, details: Mapping[str, object]
+    ) -> None:
+        """Record a certificate that a key elsewhere signed, unless it is on record already.
+
+        Of one that a restore knows by the log alone, this puts the bytes on record. Raises :class:`Conflict` when the
+        one on record is another, or is revoked.
+        """
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        stored = self.certificates.find(row.ca_name, row.serial)
+        if stored is not None and (stored.tbs_sha256 != row.tbs_sha256 or stored.revoked):
+            raise Conflict(f"The certificate {row.serial} on record is another one, or is revoked.")
+        if stored is not None and stored.certificate is not None:
+            return
+        told = {**details, **recorded_fields(row)}
+        with self.database.transaction():
+            if stored is not None:
+                self.certificates.put(replace(stored, certificate=der))
+                self._audit(Action.CERTIFICATE_IMPORTED, stored, actor, told | {"state": str(stored.state)})
+                return
+            self.certificates.add(row)
+            self._audit(Action.CERTIFICATE_PENDING, row, actor, told)
+            self.certificates.mark_issued(row.ca_name, row.serial, der)
+            self._audit(Action.CERTIFICATE_ISSUED, row, actor, details)
 
     def settle(self, pending: StoredCertificate, authorities: Authorities, actor: Actor = SYSTEM) -> StoredCertificate:
         """Finish a pending certificate from its recorded bytes.
@@ -173,8 +199,11 @@ class RecordedSigning:
             raise Conflict(f"The certificate {serial} of {ca_name} was never recorded.")
         return stored
 
-    def _audit(self, action: Action, certificate: StoredCertificate, actor: Actor) -> None:
-        details = {
+    def _audit(
+        self, action: Action, certificate: StoredCertificate, actor: Actor, more: Mapping[str, object] | None = None
+    ) -> None:
+        details: dict[str, object] = {
+            **(more or {}),
             "ca": certificate.ca_name,
             "serial": certificate.serial,
             "tbs_sha256": certificate.tbs_sha256,
@@ -183,3 +212,21 @@ class RecordedSigning:
             "profile_sha256": certificate.profile_sha256,
         }
         self.audit.append(self.now(), actor.entry(action, certificate.username, details))
+
+
+def recorded_fields(certificate: StoredCertificate) -> dict[str, object]:
+    """Return what of a certificate's row an entry of the log keeps, so that a restore can make the row again.
+
+    What most certificates have alike is left out: a verification reads millions of entries.
+    """
+    fields: dict[str, object] = {
+        "public_key_sha256": certificate.public_key_sha256,
+        "not_after": to_text(certificate.not_after),
+    }
+    if certificate.certificate_type is not CertificateType.END_ENTITY:
+        fields["type"] = int(certificate.certificate_type)
+    if certificate.subject_dn != usual_subject(certificate.username):
+        fields["subject"] = certificate.subject_dn
+    if certificate.crl_partition is not None:
+        fields["crl_partition"] = certificate.crl_partition
+    return fields

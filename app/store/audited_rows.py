@@ -105,6 +105,14 @@ class AuditedRows:
         sql = "SELECT 1 FROM certificates WHERE ca_name = :ca AND serial = :serial AND revocation_revision > :revision"
         return bool(self._database.tuples(sql, ca=ca_name, serial=serial, revision=revision))
 
+    def is_known_elsewhere(self, ca_name: str, serial: str) -> bool:
+        """Return whether an offline key may have signed the certificate, and only its medium knows of it."""
+        sql = (
+            "SELECT 1 FROM offline_authorities WHERE ca_name = :ca "
+            "AND NOT EXISTS (SELECT 1 FROM certificates WHERE ca_name = :ca AND serial = :serial)"
+        )
+        return bool(self._database.tuples(sql, ca=ca_name, serial=serial))
+
     def tokens(self) -> Iterator[tuple[str, bool, Row]]:
         """Yield the name of every access token, whether it was revoked, and its particulars as the log has them."""
         for row in self._database.rows(
@@ -112,3 +120,7 @@ class AuditedRows:
             "FROM access_tokens"
         ):
             yield row.pop("name"), row.pop("revoked_at") is not None, row
+
+    def restores(self) -> Iterator[tuple[int, str]]:
+        """Yield the entry of every restore, and the public key of the checkpoints of before."""
+        yield from self._database.tuples("SELECT entry, verifier FROM restores")

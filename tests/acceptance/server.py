@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,13 @@ class RunningServer:
         self.process.wait()
         self.process = None
 
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+        """Wait until something is so, which takes the server a moment."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
     def workers(self) -> list[int]:
         """The process ids of the workers that are alive."""
         pid = self.process.pid
@@ -127,6 +135,11 @@ class RunningServer:
 
     def get(self, path: str, token: str | None = None) -> Answer:
         return self._ask(urllib.request.Request(self._url(path), headers=_headers(token)))
+
+    def text(self, path: str) -> str:
+        """Return the body of an answer that is no JSON."""
+        with urllib.request.urlopen(self._url(path), timeout=30) as response:
+            return response.read().decode()
 
     def delete(self, path: str) -> Answer:
         return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="DELETE"))

@@ -65,7 +65,7 @@ def ask(watch, server, method: str, path: str, document=None, **headers: str) ->
     body = document if isinstance(document, bytes | None) else json.dumps(document).encode()
     connection.request(method, path, body, {"Content-Type": "application/json", **headers})
     answer = connection.getresponse()
-    watch.said.append(f"{method} {path}: {answer.status} {answer.headers} {answer.read()}")
+    watch.said.append(f"{path.partition('?')[0]}: {answer.status} {answer.headers} {answer.read()}")
     connection.close()
     return answer.status
 

@@ -92,15 +92,20 @@ def test_compose_tags_the_image_with_the_version_of_the_project(compose):
     assert compose["services"]["midca"]["image"] == f"midca:{PROJECT['version']}"
 
 
-def test_dojot_gets_the_server_and_the_events_on_one_volume():
+def test_dojot_gets_one_service_in_the_place_of_ejbca_that_reads_its_events_too():
     document = yaml.safe_load((CHECKOUT / "deploy/dojot/docker-compose.midca.yml").read_text())
-    server, events = document["services"]["ejbca"], document["services"]["ejbca-events"]
+    (service,) = document["services"].values()
+    settings = Settings.from_environment(service["environment"])
 
-    assert server["image"] == events["image"] == f"midca:{PROJECT['version']}"
-    assert server["volumes"] == events["volumes"]
-    assert server["environment"] == events["environment"]
-    assert Settings.from_environment(server["environment"]).trusted_networks
-    assert device_events(server["environment"]).group == "ejbca-group"
+    assert list(document["services"]) == ["ejbca"]
+    assert service["image"] == f"midca:{PROJECT['version']}"
+    assert "ports" not in service
+    volume, mount_point = service["volumes"][0].split(":")
+    assert volume in document["volumes"]
+    assert f"VOLUME {mount_point}\n" in (CHECKOUT / "Dockerfile").read_text()
+    assert settings.trusted_networks
+    assert settings.events_beside
+    assert device_events(service["environment"]).group == "ejbca-group"
 
 
 # ------------------------------------------------------------------------------------------------------------ systemd

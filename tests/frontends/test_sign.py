@@ -226,14 +226,17 @@ def work_of(installation, name: str, passwd: str) -> tuple[Counter, list[str]]:
         if event == "call" and frame.f_code.co_filename == enrolment_password.__file__:
             calls[frame.f_code.co_name] += 1
 
-    connection = installation.services.database._connection().conn
     installation.sql("DELETE FROM password_failures")
-    connection.set_trace_callback(lambda statement: statements.append(statement.split("WHERE")[0].split("VALUES")[0]))
+    database = installation.services.database
+    connections = [each._database.conn for each in (database._reader(), database._writer.connection)]
+    for connection in connections:
+        connection.set_trace_callback(lambda text: statements.append(text.split("WHERE")[0].split("VALUES")[0]))
     sys.setprofile(note)
     try:
         with pytest.raises(Exception, match=r"Got request|Wrong username"):
             installation.services.issuance.issue(name, passwd, REQUEST, ACTOR)
     finally:
         sys.setprofile(None)
-        connection.set_trace_callback(None)
+        for connection in connections:
+            connection.set_trace_callback(None)
     return calls, statements

@@ -2,6 +2,7 @@ import pytest
 
 from app.bootstrap import open_services
 from app.store.sqlite import SqliteDatabase
+from tests.offline import OfflineInstallation
 
 
 @pytest.fixture
@@ -23,3 +24,24 @@ def journal(request, monkeypatch):
     """How SQLite keeps transactions whole; asked for before the installation that is to have it."""
     monkeypatch.setattr(SqliteDatabase.__init__, "__kwdefaults__", {"wal": request.param})
     return "wal" if request.param else "truncate"
+
+
+@pytest.fixture
+def make_offline(tmp_path):
+    made = []
+
+    def make(**options) -> OfflineInstallation:
+        base = tmp_path / f"offline{len(made)}"
+        base.mkdir()
+        made.append(OfflineInstallation(base, **options))
+        return made[-1]
+
+    yield make
+    for installation in made:
+        installation.check()
+        installation.close()
+
+
+@pytest.fixture
+def offline(make_offline) -> OfflineInstallation:
+    return make_offline()

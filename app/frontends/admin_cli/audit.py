@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.errors import InvalidInput, NotFound, Unavailable
-from app.frontends.admin_cli.context import Failed, json_option, print_fields, print_rows, refusals_fail, services
+from app.errors import NotFound, Unavailable
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    print_fields,
+    print_rows,
+    refusals_fail,
+    services,
+    utc_time,
+)
 from app.operations.audit_verification import Verification
 from app.pki.merkle_tree import inclusion_path, leaf_hash, root_of
 
@@ -35,7 +42,7 @@ def audit() -> None:
 def list_entries(since: str | None, action: str | None, name: str | None, limit: int, *, as_json: bool) -> None:
     """List entries, newest first."""
     log = services().checkpoints.log
-    found = log.search(limit, since=_time(since) if since else None, action=action, name=name)
+    found = log.search(limit, since=utc_time(since) if since else None, action=action, name=name)
     print_rows(found if as_json else [_row(entry) for entry in found], as_json=as_json)
 
 
@@ -68,16 +75,17 @@ def show(seq: int, *, as_json: bool) -> None:
 @refusals_fail
 def export(file: Path | None, first: int) -> None:
     """Write the entries from SEQ on as JSON lines, and the newest checkpoint behind them [to standard output]."""
-    checkpoints = services().checkpoints
+    checkpoints, end = services().checkpoints, None
     try:
         checkpoints.write()
+        end = checkpoints.store.newest()
     except Unavailable as problem:  # a log that contradicts its checkpoints is evidence, and is handed out as it is
         click.echo(f"midca: WARNING: {problem}", err=True)
     try:
         with click.open_file(str(file or "-"), "x" if file else "w", encoding="utf-8") as output:
             for page in checkpoints.log.pages(after=first - 1):
-                output.writelines(f"{entry}\n" for _, _, entry, _ in page)
-            head = checkpoints.store.newest()
+                output.writelines(f"{entry}\n" for seq, _, entry, _ in page if end is None or seq <= end.size)
+            head = end or checkpoints.store.newest()
             output.write(head.note if head else "")
     except OSError as error:
         raise Failed(f"{file} cannot be written: {error.strerror}.") from error
@@ -94,6 +102,8 @@ def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json:
     if as_json:
         click.echo(json.dumps(_described(done), indent=2))
     else:
+        for note in done.notes:
+            click.echo(note)
         for finding in done.findings.found:
             click.echo(f"{finding.kind}: {finding.sentence}")
         more = done.findings.counts.total() - len(done.findings.found)
@@ -116,19 +126,12 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
     return {field: entry[field] for field in _SHOWN} | {"actor": entry["actor"] + tenant}
 
 
-def _time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput(f"{text[:40]!r} is no time like 2026-01-31T12:00:00.") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def _described(done: Verification) -> dict[str, Any]:
     return {
         "entries": done.entries,
         "checkpoints": done.checkpoints,
         "root": done.root.hex(),
+        "notes": done.notes,
         "counts": {str(kind): count for kind, count in done.findings.counts.items()},
         "findings": [{"kind": str(finding.kind), "sentence": finding.sentence} for finding in done.findings.found],
     }

@@ -27,7 +27,7 @@ from app.client.files import read
 from app.client.http_server import HttpServer
 from app.client.private_key import KEY_TYPES, KeyKind
 from app.frontends.admin_cli.context import Failed, operator, read_password, refusals_fail, services
-from app.operations.end_entities import Registration
+from app.operations.registration import Registration
 from app.operations.services import Services
 
 DNS_VARIABLE: Final = "MOSCA_TLS_DNS_LIST"

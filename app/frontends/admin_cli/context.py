@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -14,8 +15,12 @@ from typing import Any, ParamSpec
 import click
 from tabulate import tabulate
 
-from app.errors import ConfigurationError, Refusal
+from app.errors import ConfigurationError, InvalidInput, Refusal
 from app.operations.actor import Actor
+from app.operations.backup import Backup
+from app.operations.ceremony import Ceremony
+from app.operations.doctor import Doctor
+from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.end_entity_profile import EndEntityProfile
@@ -27,18 +32,23 @@ HASH_SHOWN = 12
 class Program:
     """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
 
+    ``open_ceremony`` opens the medium of an offline root: its directory, the file of its passphrase, who asks.
     ``profiles`` and ``end_entity_profiles`` tell where these are; ``reload`` has a running server read them again and
-    returns its id.
+    returns its id. ``restoring`` is for a data directory that is still empty.
     """
 
     open_services: Callable[[], Services]
+    open_ceremony: Callable[[Path, Path | None, str], Ceremony]
     profiles: Callable[[], Path]
     end_entity_profiles: Callable[[], Path]
     reload: Callable[[], int]
-    init: Callable[[], str]
+    init: Callable[[Path | None, Path | None, str], str]
     serve: Callable[[str | None, int | None], None]
     events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
+    backup: Callable[[], Backup]
+    restoring: Callable[[], Restoring]
+    doctor: Callable[[], Doctor]
     migrate: Callable[[], list[str]]
     copy_database: Callable[[str], dict[str, int]]
 
@@ -71,6 +81,15 @@ def operator() -> Actor:
     return Actor(f"user {name}", "command line")
 
 
+def utc_time(text: str) -> datetime:
+    """Return a time of the command line; it is UTC unless it says otherwise."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(f"{text[:40]!r} is no time like 2026-01-31T12:00:00.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 P = ParamSpec("P")
 
 
@@ -87,6 +106,13 @@ def refusals_fail(command: Callable[P, None]) -> Callable[P, None]:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def period_options(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command ask for the dates of a certificate."""
+    when = "2030-12-31T23:59:59Z, or days:hours:minutes from the signing, if the profile lets the request ask"
+    command = click.option("--not-after", help=f"When it is to end: {when}.")(command)
+    return click.option("--not-before", help="When it is to begin to be good, likewise.")(command)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -118,10 +144,10 @@ def print_rules(profile: CertificateProfile | EndEntityProfile, *, as_json: bool
     print_rows(rules, as_json=as_json)
 
 
-def read_password(password_file: Path | None, prompt: str) -> str:
+def read_password(password_file: Path | None, prompt: str, *, confirm: bool = False) -> str:
     """Return the password from a file (``-``: standard input) or asked for; never from the command line itself."""
     if password_file is None:
-        answer: str = click.prompt(prompt, hide_input=True, err=True)
+        answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
         return answer
     try:
         with click.open_file(str(password_file), encoding="utf-8") as file:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import click
 
 from app.client.command import retrieve
 from app.frontends.admin_cli.audit import audit
+from app.frontends.admin_cli.backup import backup, restore
 from app.frontends.admin_cli.broker import broker
 from app.frontends.admin_cli.ca import ca
+from app.frontends.admin_cli.ceremony import ceremony
 from app.frontends.admin_cli.certificate import cert
-from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
+from app.frontends.admin_cli.context import Failed, operator, print_fields, program, refusals_fail
 from app.frontends.admin_cli.crl import crl
 from app.frontends.admin_cli.database import database
+from app.frontends.admin_cli.doctor import doctor
+from app.frontends.admin_cli.dojot import dojot
 from app.frontends.admin_cli.entity import entity
 from app.frontends.admin_cli.entity_profile import entity_profile
+from app.frontends.admin_cli.keys import keys
 from app.frontends.admin_cli.ocsp import ocsp
 from app.frontends.admin_cli.profile import profile
 from app.frontends.admin_cli.sign import sign
@@ -38,10 +46,23 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option(
+    "--root-out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the key of the root in this directory, on a medium that lies in a safe, and never on this machine.",
+)
+@click.option(
+    "--root-passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The passphrase of that key; made when it is not there.  [beside the key]",
+)
+@click.option("--operator", "who", help="Who holds the ceremony, for its record.  [the user]")
 @refusals_fail
-def init() -> None:
+def init(root_out: Path | None, root_passphrase_file: Path | None, who: str | None) -> None:
     """Make the CAs that hierarchy.yaml declares and that do not exist yet."""
-    click.echo(program().init())
+    if root_passphrase_file and not root_out:
+        raise click.UsageError("--root-passphrase-file goes with --root-out")
+    click.echo(program().init(root_out, root_passphrase_file, who or operator().name))
 
 
 @cli.command()
@@ -68,10 +89,31 @@ def events(*, once: bool) -> None:
 @cli.command("reload")
 @refusals_fail
 def reload_profiles() -> None:
-    """Check the certificate and end entity profiles and have the running server read them again."""
+    """Check the certificate and end entity profiles and have the running server read them and the CAs again."""
     pid = program().reload()
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, database, retrieve, broker):
+_SUBJECTS: Final = (
+    ca,
+    entity,
+    sign,
+    cert,
+    crl,
+    ocsp,
+    profile,
+    entity_profile,
+    token,
+    audit,
+    keys,
+    ceremony,
+    database,
+    backup,
+    restore,
+    doctor,
+    retrieve,
+    broker,
+    dojot,
+)
+for _subject in _SUBJECTS:
     cli.add_command(_subject)

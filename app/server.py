@@ -38,6 +38,12 @@ class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
         self.error_log.handlers = []
         self.error_log.propagate = True
 
+    def warning(self, msg: str, *args: object, **kwargs: Any) -> None:
+        """Leave out what a client sent that is no request: it may be the end of a body, with a password in it."""
+        if msg.startswith("Invalid request from ip="):
+            msg = msg.partition(": ")[0]
+        super().warning(msg, *args, **kwargs)
+
 
 class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
     """gunicorn's master, which looks after its workers every second, and here after one process more."""

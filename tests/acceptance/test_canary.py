@@ -1,7 +1,8 @@
 """A62. Every secret that midca is given is a canary; nothing that it says or keeps may hold one.
 
-The commands' and servers' output, logs, answers, databases, temporary and written files are looked through. Secrets in
-events of devices are looked for in ``test_device_events.py``, cores in the tests of keys.
+The commands' and servers' output, logs, answers, databases, temporary and written files are looked through, also for
+the secrets that midca makes itself. Secrets in events of devices are looked for in ``test_device_events.py``, cores in
+``test_key_hygiene.py``.
 """
 
 import http.client
@@ -14,6 +15,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tests.acceptance.conftest import fast_profiles
 from tests.acceptance.server import MIDCA, environment, free_port
 from tests.acceptance.test_broken_http import exchange
 from tests.builders import csr, one_line
@@ -31,6 +33,7 @@ class Watch:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.said: list[str] = []
+        self.secrets = {CANARY}
         self.for_secrets: set[Path] = set()
 
     def secret_file(self, name: str, content: str = f"{CANARY}-secret\n") -> Path:
@@ -40,6 +43,12 @@ class Watch:
         self.for_secrets.add(path)
         return path
 
+    def made(self, *names: str) -> None:
+        """Take the lines that midca wrote into files of its own, as they are now."""
+        for name in names:
+            self.for_secrets.add(self.base / name)
+            self.secrets |= set((self.base / name).read_text().split())
+
     def run(self, *command: str | Path, **settings: str) -> int:
         """Run ``midca``, keep what it prints, return its exit status."""
         done = run(MIDCA, *command, env=environment(self.base) | settings, cwd=self.base, timeout=60)
@@ -48,10 +57,13 @@ class Watch:
 
     def check(self) -> None:
         assert self.said
-        assert [text for text in self.said if CANARY in text] == []
+        assert [text for text in self.said if self._tells(text.encode())] == []
         files = [path for path in self.base.rglob("*") if path.is_file() and path not in self.for_secrets]
         assert files
-        assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
+        assert [path for path in files if self._tells(path.read_bytes())] == []
+
+    def _tells(self, content: bytes) -> bool:
+        return any(secret.encode() in content for secret in self.secrets)
 
 
 @pytest.fixture
@@ -80,8 +92,11 @@ def test_no_secret_of_a_request_or_a_setting_is_told_or_kept(watch, make_server,
             "MIDCA_TRUSTED_PROXIES": "127.0.0.1/32",
         }
         server.start()
+        for command in ("rotate-passphrase", "rotate-pepper"):
+            assert watch.run("keys", command, **server.environment) == 0
+        watch.made("passphrase", "pepper")
         statuses = {ask(watch, server, *request, **headers) for request, headers in asked(server, provider)}
-        watch.said.append(repr(exchange(server, f"{CANARY} {CANARY}\r\n{CANARY}: {CANARY}\r\n\r\n".encode())))
+        exchange(server, f"{CANARY} {CANARY}\r\n{CANARY}: {CANARY}\r\n\r\n".encode())  # gunicorn repeats it to the sender
         server.kill()  # so that the write-ahead log stays
     for command in (["audit", "list"], ["audit", "export"], ["entity", "list"], ["entity", "show", "f60c28"]):
         assert watch.run(*command, **server.environment) == 0
@@ -125,13 +140,40 @@ def test_no_secret_that_a_command_is_given_is_told_or_kept(watch, data_template,
         assert watch.run("sign", "f60c28", request, "--password-file", password) == status
     assert watch.run("entity", "rearm", "f60c28", "--password-file", right) == 0
     assert watch.run("init", MIDCA_KEY_PASSPHRASE=f"{CANARY}-not-the-one") == 3
+    provider = {"MIDCA_AUTH": "oidc", "MIDCA_OIDC_AUDIENCE": "midca"}
     for setting in ("MIDCA_DEFAULT_PASSWORD", "MIDCA_PUBLIC_URL", "MIDCA_OIDC_ISSUER", "MIDCA_DATABASE"):
-        assert watch.run("init", **{setting: f"https://ca:{CANARY}@ca.example/"}) == 3
+        others = provider if "OIDC" in setting else {}
+        assert watch.run("init", **others, **{setting: f"https://ca:{CANARY}@ca.example/"}) == 3
 
     watch.check()
 
 
-def test_no_secret_of_a_retrieval_or_of_a_broker_is_told_or_kept(watch, gateway, new_device):
+def test_no_secret_of_keys_or_backups_is_told_or_kept(watch, tmp_path):
+    fast_profiles(tmp_path / "profiles")
+    right, wrong = watch.secret_file("right"), watch.secret_file("wrong", f"{CANARY}-wrong\n")
+    short = watch.secret_file("short", "CANARY\n")
+    root = ("--root", "medium", "--passphrase-file")
+    secrets = ("data/secrets/key-passphrase", "data/secrets/pepper")
+
+    assert watch.run("init", "--root-out", "medium", "--root-passphrase-file", right, "--operator", "Ada") == 0
+    watch.made(*secrets, "data/admin.token")
+    assert watch.run("ceremony", "crl", *root, wrong) == 3
+    assert watch.run("ceremony", "crl", *root, right, "--out", "list.pem") == 0
+    for passphrase, status in ((short, 1), (right, 0)):
+        assert watch.run("backup", f"{status}.tar", "--with-keys", "--passphrase-file", passphrase) == status
+    for command in (["rotate-passphrase"], ["rotate-pepper"], ["list"]):
+        assert watch.run("keys", *command) == 0
+    watch.made(*secrets)
+    shutil.rmtree(tmp_path / "data")
+    for passphrase, status in ((wrong, 1), (right, 0)):
+        assert watch.run("restore", "0.tar", "--passphrase-file", passphrase) == status
+    assert watch.run("audit", "export") == 0
+
+    watch.made(*secrets)
+    watch.check()
+
+
+def test_no_secret_of_a_retrieval_is_told_or_kept(watch, gateway, new_device):
     secret, name = watch.secret_file("secret"), new_device(password=f"{CANARY}-secret")
     login = {"DOJOT_USERNAME": "admin", "DOJOT_PASSWORD": f"{CANARY}-wrong"}
     out = watch.base / "certs"
@@ -154,9 +196,9 @@ def test_no_secret_of_a_broker_is_told_or_kept(watch, shared_server):
     assert watch.run(*setup, "--url", url, "--token-file", secret) == 1
     token = watch.secret_file("token", shared_server.admin_token)
     assert watch.run(*setup, "--url", url, "--token-file", token, "--agent-token-file", secret) == 0
-    for name in ("agent.token", "control.password", "renewal.password"):
+    for name in ("agent.token", "control.password", "enrolment.password"):
         assert (out / name).exists()
-        watch.secret_file(f"broker/{name}")
+        watch.made(f"broker/{name}")
     assert watch.run("broker", "agent", out, "--once") == 1
     watch.secret_file("broker/agent.token", shared_server.admin_token)
     assert watch.run("broker", "agent", out, "--once", "--json") == 1
@@ -171,7 +213,7 @@ def test_no_password_of_a_database_is_told_or_kept(watch, make_server, postgresq
         watch.said += [str(server.get("/ready")), server.log]
     nobody = f"postgresql://midca:{CANARY}@127.0.0.1:{free_port()}/none"
     for wrong in (nobody, f"postgresql://midca:{CANARY}@[", f"{CANARY}://x"):
-        assert watch.run("entity", "list", MIDCA_DATABASE=wrong) == 3
+        assert watch.run("init", MIDCA_DATABASE=wrong) == 3
         assert watch.run("database", "copy", wrong, MIDCA_DATABASE=address) == 3
 
     watch.check()

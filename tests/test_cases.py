@@ -114,6 +114,7 @@ F30 an audit log that cannot be written, or was
 """
 TITLES = dict(line.split(" ", 1) for line in CASES.strip().splitlines())
 HERE = Path(__file__).parent
+SECURITY = (HERE.parent / "docs" / "security.md").read_text()
 
 
 def named(text: str) -> set[str]:
@@ -133,8 +134,8 @@ def test_all_cases_are_here():
 
 @pytest.fixture(scope="module")
 def named_anywhere() -> set[str]:
-    tests = [path for path in HERE.rglob("*.py") if path != Path(__file__)]
-    return named("\n".join(path.read_text() for path in [*tests, HERE.parent / "docs" / "security.md"]))
+    tests = "\n".join(path.read_text() for path in HERE.rglob("*.py") if path != Path(__file__))
+    return named(tests + SECURITY)
 
 
 @pytest.mark.parametrize("case", TITLES, ids=lambda case: f"{case} {TITLES[case]}")
@@ -144,3 +145,11 @@ def test_case_is_named_by_a_test_or_in_the_documentation(case, named_anywhere):
 
 def test_ranges_name_what_is_between():
     assert named("F01 to F04, A70") == {"F01", "F02", "F03", "F04", "A70"}
+
+
+def test_files_that_the_documentation_names_are_there():
+    named_files = set(re.findall(r"`((?:\w+/)*\w+\.py)`", SECURITY))
+    assert named_files
+
+    names = {path.name for path in HERE.rglob("*.py")}
+    assert [file for file in named_files if not (HERE.parent / file).exists() and file not in names] == []

@@ -111,10 +111,10 @@ RULES: Final[dict[Callable[[ast.AST], Iterator[str]], tuple[str, ...]]] = {
 
 def broken(source: str, path: str) -> Iterator[str]:
     """Yield what in a module breaks a rule; ``path`` is relative to the checkout."""
-    tree = ast.parse(source, path)
+    nodes = list(ast.walk(ast.parse(source, path)))
     for rule, elsewhere in RULES.items():
         if not path.startswith(elsewhere):
-            for node in ast.walk(tree):
+            for node in nodes:
                 yield from (f"{path}:{node.lineno}: {rule.__name__}: {what}" for what in rule(node))  # type: ignore[attr-defined]
 
 

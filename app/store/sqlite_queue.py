@@ -24,8 +24,8 @@ class Queue:
     """One place in the line: of a thread, for no two may stand at the same file description."""
 
     def __init__(self, path: Path) -> None:
-        """Open the lock files beside the database file ``path``; raise :class:`StoreUnavailable` where that fails."""
-        self._gate, self._lock = (_opened(path.with_name(f"{path.name}.{suffix}")) for suffix in ("gate", "lock"))
+        """Open the lock files beside the database file ``path``."""
+        self._gate, self._lock = (_lock_file(path.with_name(f"{path.name}.{suffix}")) for suffix in ("gate", "lock"))
 
     def enter(self, kind: int) -> None:
         """Wait for one's turn: readers together (``fcntl.LOCK_SH``), a writer alone (``LOCK_EX``)."""
@@ -54,7 +54,7 @@ class Queue:
         self._lock.close()
 
 
-def _opened(path: Path) -> BinaryIO:
+def _lock_file(path: Path) -> BinaryIO:
     try:
         return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     except OSError as error:

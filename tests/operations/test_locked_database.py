@@ -52,7 +52,7 @@ def test_lock_that_is_let_go_in_time_is_waited_for(client, hold):
         released.set()
         release()
 
-    threading.Timer(1, let_go).start()
+    threading.Timer(0.3, let_go).start()
 
     assert client.post("/sign/f60c28/pkcs10", json=REQUEST).status_code == 200
     assert released.is_set()

@@ -13,7 +13,7 @@ from tests.children import die, end_of, start_child
 from tests.conftest import run
 
 WRITERS = 4
-SECONDS = 3  # that each process is at it; ten minutes of the same were run by hand
+SECONDS = 1  # that each process is at it; ten minutes of the same were run by hand
 WITH_PYTHONS_OWN = """
 import sys
 sys.modules["pysqlite3"] = None

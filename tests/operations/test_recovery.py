@@ -254,6 +254,15 @@ def test_what_is_recorded_as_a_ca_is_never_signed_from_the_record(installation):
             authority.sign_recorded(mid.certificate.tbs_certificate_bytes)
 
 
+def test_what_is_recorded_as_an_ocsp_responder_is_never_signed_from_the_record(installation):
+    """Nor a key that says good of whatever was revoked."""
+    mid, responders = installation.services.authorities.named("IOTmidCA"), installation.services.ocsp.responders
+    responders.renew_due(ACTOR)
+    responder = responders.current(mid)
+    with pytest.raises(SigningUnavailable, match="no end entity's"):
+        mid.sign_recorded(responder.certificate.tbs_certificate_bytes)
+
+
 def test_nonsense_from_anyone_is_recorded_so_often_a_minute_and_then_counted(installation):
     for _ in range(50):
         with pytest.raises(MalformedRequest):

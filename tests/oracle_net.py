@@ -43,8 +43,8 @@ class Net:
 
     def check(self) -> None:
         """Raise unless all that was signed is on record; of a database that is gone nobody can say."""
-        for caught in os.scandir(self.directory):  # after every test, so what did not grow is not read again
-            size = caught.stat().st_size
+        for caught in list(os.scandir(self.directory)):
+            size = caught.stat().st_size  # this is done after every test: what did not grow is not read again
             if caught.name.endswith(".database") or size == self._seen.get(caught.name):
                 continue
             self._seen[caught.name] = size

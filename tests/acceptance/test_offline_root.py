@@ -11,6 +11,7 @@ from tests.acceptance.server import MIDCA, environment
 from tests.builders import profiles_directory
 from tests.conftest import run
 from tests.offline import FAST
+from tests.oracle_net import NET
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +62,7 @@ def other(tmp_path) -> Machine:
 
 
 def test_nothing_that_is_written_on_the_server_ever_holds_the_roots_key(server, tmp_path):
+    server.environment.pop(NET)  # it writes files of its own
     report = tmp_path / "report"
     done = run(
         sys.executable, "-c", WATCHED, report, "init", "--root-out", tmp_path / "medium",

@@ -25,7 +25,6 @@ from app.files.secrets import Secret
 from app.offline_root import Key, Medium, open_ceremony
 from app.operations.access_tokens import AccessTokens
 from app.operations.actor import SYSTEM
-from app.operations.audit_verification import AuditVerification
 from app.operations.authority_renewal import AuthorityRenewal
 from app.operations.devices import Devices
 from app.operations.drafts import Drafts
@@ -56,6 +55,7 @@ from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
+from app.pki.key_identity import public_key_sha256_of
 from app.settings import Settings
 from app.storage import exists, open_database, turn
 from app.store.access_tokens import AccessTokenStore
@@ -200,7 +200,8 @@ def _open(
         list_import = ListImport(database, list_store, certificates, revoked, audit, now)
         alarm = OfflineAlarm(authorities, lists, responders, now)
         key_list = KeyList(authorities, files, responders.files, settings.audit_key)
-        uniqueness = Uniqueness(authorities, CertificateHolders(database))
+        log_key = public_key_sha256_of(checkpoints.signer.verifier.key)
+        uniqueness = Uniqueness(authorities, CertificateHolders(database), log_key)
         services = Services(
             authorities=authorities,
             end_entities=entities,
@@ -255,7 +256,6 @@ def _open(
                 lambda name: settings.reenrol or (name in profiles and profiles[name].renewal_window is not None),
             ),
             checkpoints=checkpoints,
-            audit_verification=AuditVerification(checkpoints),
             upkeep=Upkeep(
                 {
                     "CRL": lists.issue_due,

@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -16,13 +17,13 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from cryptography import x509
 
 from app import logs
-from app.bootstrap import Opened, open_services, unwrapped, utc_now
+from app.bootstrap import open_services, unwrapped, utc_now
 from app.errors import ConfigurationError
 from app.event_process import EventProcess
 from app.files.core_dumps import forbid_core_dumps
@@ -33,16 +34,17 @@ from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
 from app.offline_root import Medium, open_ceremony
-from app.operations.backup import Backup
 from app.operations.ceremony import Ceremony
 from app.operations.ceremony_record import Circumstances
-from app.operations.doctor import Doctor, Patient
-from app.operations.restoring import Restoring
 from app.operations.services import Services
-from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
 from app.storage import migrate_database, open_database
-from app.store.copying import copy
+from app.welcome import made, offline_key, welcome
+
+if TYPE_CHECKING:
+    from app.operations.backup import Backup
+    from app.operations.doctor import Doctor
+    from app.operations.restoring import Restoring
 
 _NEEDS_LIBRARY = "needs confluent-kafka: pip install 'midca[kafka]'."
 
@@ -107,30 +109,35 @@ def _migrate() -> list[str]:
 
 
 def _copy_database(address: str) -> dict[str, int]:
+    from app.store.copying import copy  # noqa: PLC0415 -- what the server does not need, its workers do not carry
+
     settings = Settings.from_environment()
     source = open_database(settings, create=False)
     target = open_database(settings.with_database(address), create=True)
     return copy(source, target)
 
 
-def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) -> str:
+def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) -> tuple[dict[str, Any], str]:
     settings = Settings.from_environment()
     medium = Medium(root_out, passphrase_file, _circumstances(operator)) if root_out else None
     opened = open_services(settings, create=True, medium=medium)
-    told = _welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
-    return f"{told}\n{_offline_key(medium)}" if medium else told
+    told = welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+    if medium is None:
+        return made(settings, opened), told
+    return made(settings, opened) | {"medium": str(medium.directory)}, f"{told}\n{offline_key(medium)}"
 
 
 def _serve(host: str | None, port: int | None) -> None:
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
     logs.configure(settings.log_format)
+    _check_address(settings)
     configuration = device_events() if settings.events_beside else None
     if configuration and find_spec("confluent_kafka") is None:
         raise ConfigurationError(f"MIDCA_KAFKA_BROKERS {_NEEDS_LIBRARY}")
     opened = open_services(settings, create=True)
-    if welcome := _welcome(settings, opened):
-        click.echo(welcome)
+    if told := welcome(settings, opened):
+        click.echo(told)
     for sentence in _weakened(settings):
         click.echo(f"midca: WARNING: {sentence}", err=True)
     # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
@@ -138,6 +145,23 @@ def _serve(host: str | None, port: int | None) -> None:
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
     serve(opened.services, settings, EventProcess(configuration, opened.services) if configuration else None)
+
+
+def _check_address(settings: Settings) -> None:
+    """Say in a sentence, before anything is made, that nobody can listen there; gunicorn would say it ten times.
+
+    A socket that is handed over (by systemd, or by gunicorn to a new version of itself) is bound already.
+    """
+    if {"LISTEN_FDS", "GUNICORN_FD"} & os.environ.keys():
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}."
+        ) from error
 
 
 def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as the command line hands it over
@@ -166,6 +190,8 @@ def _warn_of_rearming(settings: Settings) -> None:
 
 
 def _backup() -> Backup:
+    from app.operations.backup import Backup  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     opened = open_services(settings).services
     return Backup(
@@ -180,12 +206,16 @@ def _backup() -> Backup:
 
 
 def _restoring() -> Restoring:
+    from app.operations.restoring import Restoring  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     elsewhere = partial(open_database, settings, create=True) if settings.database_address else None
     return Restoring(_places(settings), utc_now, elsewhere)
 
 
 def _doctor() -> Doctor:
+    from app.operations.doctor import Doctor, Patient  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     weakened = (*_weakened(settings), *_weak_by_default(settings))
     return Doctor(Patient(_places(settings), _open, weakened, version("midca"), utc_now))
@@ -232,33 +262,3 @@ def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:
         logging.getLogger("midca.events").warning("waiting until there is a CA in %s", settings.data)
     while not settings.database.exists() and not stop.is_set():
         stop.wait(1)
-
-
-def _welcome(settings: Settings, opened: Opened) -> str:
-    """Return what a first start tells, once: what was made, where it lies, what to type next."""
-    if not opened.created and not opened.token_written:
-        return ""
-    lines = [f"New in {settings.data}:"]
-    for name in opened.created:
-        certificate = opened.services.authorities.named(name).certificate
-        lines += [f"  CA {name}, SHA-256 {fingerprint(certificate)}"]
-    if opened.created:
-        lines += [f"  CA keys, encrypted, in {settings.authority_files / 'keys'}"]
-        if settings.key_passphrase.default.exists():
-            lines += [f"  their passphrase in {settings.key_passphrase.default}: back it up apart from the rest"]
-    if opened.token_written:
-        lines += [
-            f"  the admin token in {settings.admin_token}",
-            "Next, with the server running, let a device f60c28 enrol:",
-            f'  curl -H "Authorization: Bearer $(cat {settings.admin_token})" -H "Content-Type: application/json" \\',
-            f'    -d \'{{"username": "f60c28", "password": "..."}}\' http://{settings.host}:{settings.port}/user',
-        ]
-    return "\n".join(lines)
-
-
-def _offline_key(medium: Medium) -> str:
-    """Return what is to be done with the medium."""
-    lines = [f"The key of the root is in {medium.directory} and nowhere else: make a copy, and lock both away."]
-    if medium.passphrase_file is None:
-        lines.append("Its passphrase lies beside it: move key-passphrase off the medium, and keep it apart.")
-    return "\n".join([*lines, "The server runs without it; docs/keys.md tells when it is needed again."])

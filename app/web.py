@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, jsonify, request
 from marshmallow import fields as json_fields
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.errors import Refusal
 from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy, revocation_feed
@@ -59,6 +59,8 @@ def _begin() -> None:
     g.log_fields = {}
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound  # werkzeug reads //user as /user, which the rules of a gateway in front may not
     authorise()
 
 

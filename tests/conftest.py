@@ -4,6 +4,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from sqlite_utils.utils import sqlite3
@@ -37,6 +38,12 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Net:
 def all_that_was_signed_is_recorded(net: Net):
     yield
     net.check()
+
+# How long an example takes says more of the machine's other work than of the code.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 
 def require_tool(name: str) -> str:

@@ -48,10 +48,16 @@ def version_of(path: Path) -> Version | None:
 def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a new file so that it has ``mode`` from its first moment, is complete whenever it is seen, and is on disk.
 
-    Raises :class:`FileExistsError` rather than touch one that is there. One process at a time (the set-up's lock).
+    Raises :class:`FileExistsError` rather than touch one that is there, and :class:`ConfigurationError` where it cannot
+    be written. One process at a time (the set-up's lock).
     """
-    with writing_once(path, mode=mode) as file:
-        file.write(content)
+    try:
+        with writing_once(path, mode=mode) as file:
+            file.write(content)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -62,7 +68,10 @@ def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 @contextmanager
 def writing_once(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
-    """Do what :func:`write_once` does with what the block writes; if the block raises, there is no file."""
+    """Do what :func:`write_once` does with what the block writes; if the block raises, there is no file.
+
+    Whatever cannot be written is an :class:`OSError`.
+    """
     with _writing(path, mode, os.link) as file:  # unlike a rename, a link fails when the name is taken
         yield file
 
@@ -96,8 +105,8 @@ def sync_directory(path: Path) -> None:
 def read_private(path: Path) -> bytes:
     """Return the content of a secret file; refuse one that others could read or that is not ours."""
     try:
-        status = path.stat()
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            status, content = os.fstat(file.fileno()), file.read()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     _check_private(path, status, "read", "0600")

@@ -186,7 +186,10 @@ class Hierarchy:
     def _chain(self, declared: DeclaredAuthority) -> tuple[x509.Certificate, ...]:
         certificate = self.files.certificate(declared.name)
         if certificate is None:
-            raise ConfigurationError(f"{self.files.certificate_path(declared.name)} is missing.")
+            raise ConfigurationError(
+                f"The CA {declared.name} is declared, and {self.files.certificate_path(declared.name)} is not there: "
+                "midca init, or the next start of the server, makes it."
+            )
         if declared.issuer is None:
             return (certificate,)
         return (certificate, *self._chain(self.named(declared.issuer)))

@@ -64,10 +64,18 @@ class Services:
     key_list: KeyList
     key_rotation: KeyRotation
     checkpoints: Checkpoints
-    audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
     trusted_networks: tuple[Network, ...] = ()
     metrics_networks: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     proxy_secret: bytes = field(default=b"", repr=False)
+
+    @property
+    def audit_verification(self) -> AuditVerification:
+        """What verifies the audit log."""
+        from app.operations.audit_verification import (  # noqa: PLC0415 -- half a megabyte, and no worker verifies
+            AuditVerification,
+        )
+
+        return AuditVerification(self.checkpoints)

@@ -73,16 +73,18 @@ class RunningServer:
 
     def start(self, *, wait: bool = True) -> None:
         self.port = free_port()
-        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
-        command = [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment, cwd=self.base, stdout=log, stderr=log, start_new_session=True
+                self.command(), env=self.environment, cwd=self.base, stdout=log, stderr=log, start_new_session=True
             )
         if wait:
             self.wait_until_healthy()
 
-    def wait_until_healthy(self, timeout: float = 30) -> None:
+    def command(self) -> list[str | Path]:
+        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
+        return [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+
+    def wait_until_healthy(self, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self.process.poll() is None:
             try:

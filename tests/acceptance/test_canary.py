@@ -115,7 +115,7 @@ def test_no_secret_of_a_request_or_a_setting_is_told_or_kept(watch, make_server,
             assert watch.run("keys", command, **server.environment) == 0
         watch.made("passphrase", "pepper")
         statuses = {ask(watch, server, *request, **headers) for request, headers in asked(server, provider)}
-        exchange(server, f"{CANARY} {CANARY}\r\n{CANARY}: {CANARY}\r\n\r\n".encode())  # is told it again
+        watch.said.append(repr(exchange(server, f"{CANARY} {CANARY}\r\n{CANARY}: {CANARY}\r\n\r\n".encode())))
         server.kill()  # so that the write-ahead log stays
     for command in (["audit", "list"], ["entity", "show", "f60c28"]):
         assert watch.run(*command, **server.environment) == 0

@@ -17,6 +17,7 @@ from app.frontends.admin_cli.context import (
     refusals_fail,
     services,
     utc_time,
+    visible,
 )
 from app.operations.audit_verification import Verification
 from app.pki.merkle_tree import inclusion_path, leaf_hash, root_of
@@ -105,7 +106,7 @@ def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json:
         for note in done.notes:
             click.echo(note)
         for finding in done.findings.found:
-            click.echo(f"{finding.kind}: {finding.sentence}")
+            click.echo(f"{finding.kind}: {visible(finding.sentence)}")
         more = done.findings.counts.total() - len(done.findings.found)
         if more:
             click.echo(f"... and {more} more.")

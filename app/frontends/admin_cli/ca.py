@@ -9,7 +9,15 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.frontends.admin_cli.context import json_option, operator, print_fields, print_rows, refusals_fail, services
+from app.frontends.admin_cli.context import (
+    json_option,
+    operator,
+    print_done,
+    print_fields,
+    print_rows,
+    refusals_fail,
+    services,
+)
 from app.operations.ceremony_record import CeremonialFile
 from app.pki.certificate_authority import CertificateAuthority, fingerprint, serial_hex
 from app.pki.distinguished_name import to_string
@@ -78,24 +86,28 @@ def request(name: str, *, ocsp: bool) -> None:
 @ca.command("import")
 @click.argument("name")
 @click.argument("certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
 @refusals_fail
-def import_certificate(name: str, certificate: Path) -> None:
+def import_certificate(name: str, certificate: Path, *, as_json: bool) -> None:
     """Install CERTIFICATE, which a ceremony signed for the CA NAME or its OCSP responder."""
     file = CeremonialFile.from_text(certificate.read_text(encoding="utf-8", errors="replace"))
-    _tell_installed(services().renewal.install(name, file, operator()))
+    _tell_installed(services().renewal.install(name, file, operator()), as_json=as_json)
 
 
 @ca.command()
 @click.argument("name")
+@json_option
 @refusals_fail
-def renew(name: str) -> None:
+def renew(name: str, *, as_json: bool) -> None:
     """Give the CA NAME a new certificate, for the key it has, by an issuer whose key is here."""
-    _tell_installed(services().renewal.renew(name, operator()))
+    _tell_installed(services().renewal.renew(name, operator()), as_json=as_json)
 
 
-def _tell_installed(certificate: x509.Certificate) -> None:
-    until = certificate.not_valid_after_utc.isoformat()
-    click.echo(f"{to_string(certificate.subject)} is good until {until}; have the server read it: midca reload")
+def _tell_installed(certificate: x509.Certificate, *, as_json: bool) -> None:
+    subject, until = to_string(certificate.subject), certificate.not_valid_after_utc.isoformat()
+    fields = {"subject": subject, "serial": serial_hex(certificate.serial_number), "until": until}
+    told = f"{subject} is good until {until}; have the server read it: midca reload"
+    print_done(told, fields | {"sha256": fingerprint(certificate)}, as_json=as_json)
 
 
 def _until(authority: CertificateAuthority) -> str:

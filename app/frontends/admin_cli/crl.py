@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import InvalidInput
 from app.frontends.admin_cli.certificate import importing
-from app.frontends.admin_cli.context import json_option, operator, print_fields, refusals_fail, services
+from app.frontends.admin_cli.context import json_option, operator, print_done, print_fields, refusals_fail, services
 from app.operations.ceremony_record import CeremonialFile
 from app.operations.certificate_import import issuer_of
 from app.pki.distribution_points import ListKind
@@ -63,7 +63,8 @@ def import_list(file: Path, *, as_json: bool) -> None:
     if authority.offline:
         number = opened.list_import.take(authority, signed, operator())
         until = opened.revocation_lists.latest(authority).next_update.isoformat()
-        print_fields({"ca": authority.name, "number": number, "until": until}, as_json=as_json)
+        fields = {"ca": authority.name, "number": number, "until": until}
+        print_done(f"CRL {number} of {authority.name}, good until {until}.", fields, as_json=as_json)
         return
     for each in lists:
         taken = importing(opened).take_list(each, operator())
@@ -85,9 +86,13 @@ def _read(file: Path) -> tuple[CeremonialFile, list[x509.CertificateRevocationLi
 
 @crl.command()
 @click.argument("ca", default="IOTmidCA")
+@json_option
 @refusals_fail
-def issue(ca: str) -> None:
+def issue(ca: str, *, as_json: bool) -> None:
     """Issue a list of CA [IOTmidCA] now."""
     opened = services()
-    stored = opened.revocation_lists.issue(opened.authorities.named(ca), operator())
-    click.echo(f"CRL {stored.number}, good until {stored.next_update.isoformat()}.")
+    authority = opened.authorities.named(ca)
+    stored = opened.revocation_lists.issue(authority, operator())
+    until = stored.next_update.isoformat()
+    fields = {"ca": authority.name, "number": stored.number, "until": until}
+    print_done(f"CRL {stored.number}, good until {until}.", fields, as_json=as_json)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
-from app.frontends.admin_cli.context import Failed, json_option, operator, print_rows, refusals_fail, services, utc_time
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    operator,
+    print_done,
+    print_rows,
+    refusals_fail,
+    services,
+    utc_time,
+)
 from app.operations.key_list import GOOD, OFFLINE
 from app.operations.key_rotation import PepperUse
 
@@ -35,45 +44,54 @@ def list_keys(*, as_json: bool) -> None:
 
 
 @keys.command("rotate-passphrase")
+@json_option
 @refusals_fail
-def rotate_passphrase() -> None:
+def rotate_passphrase(*, as_json: bool) -> None:
     """Seal all private keys with a new passphrase; the server goes on."""
     rotation = services().key_rotation
     number = rotation.rotate_passphrase(operator())
     source = rotation.passphrase.source
-    click.echo(f"{number} keys are sealed with the new passphrase.")
-    if source.is_ours:
-        click.echo(f"It is in {source}: back it up apart from the keys. Backups of before need the old one.")
-    else:
-        click.echo(f"Now take the old one out of {source}, and restart the server.")
+    told = f"{number} keys are sealed with the new passphrase.\n" + (
+        f"It is in {source}: back it up apart from the keys. Backups of before need the old one."
+        if source.is_ours
+        else f"Now take the old one out of {source}, and restart the server."
+    )
+    print_done(told, {"keys": number, "passphrase": str(source), "ours": source.is_ours}, as_json=as_json)
 
 
 @keys.command("rotate-pepper")
 @click.option("--until", metavar="TIME", help="Passwords that were set before count until then (ISO 8601, UTC).")
+@json_option
 @refusals_fail
-def rotate_pepper(until: str | None) -> None:
+def rotate_pepper(until: str | None, *, as_json: bool) -> None:
     """Hash new enrolment passwords with a new pepper; the server goes on, and old passwords count on."""
     rotation = services().key_rotation
     pepper = rotation.rotate_pepper(operator(), utc_time(until) if until else None)
-    click.echo(f"New passwords are hashed with the pepper {pepper.kid}, in {rotation.pepper.source}: back it up.")
     waiting = sum(use.waiting for use in rotation.pepper_uses() if use.kid != pepper.kid)
-    click.echo(f"{waiting} passwords wait with an old one; see midca keys list.")
+    told = (
+        f"New passwords are hashed with the pepper {pepper.kid}, in {rotation.pepper.source}: back it up.\n"
+        f"{waiting} passwords wait with an old one; see midca keys list."
+    )
+    fields = {"pepper": pepper.kid, "source": str(rotation.pepper.source), "waiting_with_old": waiting}
+    print_done(told, fields, as_json=as_json)
 
 
 @keys.command("drop-pepper")
 @click.option("--needed", is_flag=True, help="Also those that passwords wait for: these then have to be set anew.")
+@json_option
 @refusals_fail
-def drop_pepper(*, needed: bool) -> None:
+def drop_pepper(*, needed: bool, as_json: bool) -> None:
     """Remove the old peppers that no password waits for any more, or whose time is over."""
     rotation = services().key_rotation
     dropped = rotation.drop_peppers(operator(), needed=needed)
-    for use in dropped:
-        click.echo(f"The pepper {use.kid} is gone; {use.waiting} passwords that could be used are void.")
     kept = [use for use in rotation.pepper_uses()[1:] if use.pepper is not None]
-    for use in kept:
-        click.echo(f"The pepper {use.kid} is kept: {_state(use, current=False)}.")
-    if not dropped and not kept:
-        click.echo("There is no old pepper.")
+    told = [f"The pepper {use.kid} is gone; {use.waiting} passwords that could be used are void." for use in dropped]
+    told += [f"The pepper {use.kid} is kept: {_state(use, current=False)}." for use in kept]
+    fields = {
+        "dropped": [{"pepper": use.kid, "void": use.waiting} for use in dropped],
+        "kept": [{"pepper": use.kid, "waiting": use.waiting} for use in kept],
+    }
+    print_done("\n".join(told) or "There is no old pepper.", fields, as_json=as_json)
 
 
 def _state(use: PepperUse, *, current: bool) -> str:

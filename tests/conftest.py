@@ -39,6 +39,7 @@ def all_that_was_signed_is_recorded(net: Net):
     yield
     net.check()
 
+
 # How long an example takes says more of the machine's other work than of the code.
 hypothesis.settings.register_profile(
     "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

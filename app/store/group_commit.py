@@ -84,8 +84,12 @@ class Writer:
 
     @contextmanager
     def act(self) -> Iterator[None]:
-        """Run the block as one act; return when it is on disk. A block that raises has done nothing."""
+        """Run the block as one act; return when it is on disk. A block that raises has done nothing.
+
+        It waits all the same: what it refuses may rest on an act before it that nobody else can see yet.
+        """
         deadline = time.monotonic() + TIMEOUT
+        commit = None
         self._take_turn()
         try:
             commit = self._joined(deadline)
@@ -93,7 +97,8 @@ class Writer:
                 yield
         finally:
             self._give_turn()
-        commit.wait()
+            if commit is not None:
+                commit.wait()
 
     def close(self) -> None:
         """Close the connection; no act may be under way."""

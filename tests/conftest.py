@@ -18,6 +18,7 @@ from app.web import create_app
 from tests.builders import Clock, profiles_directory
 from tests.oracle_net import NET, Net, cast
 from tests.postgresql import Postgresql
+from tests.read_once import remember
 from tests.signer_oracle import SignerOracle
 
 ACTOR = Actor("tester", "test")
@@ -56,6 +57,13 @@ def require_tool(name: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_once():
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -157,15 +165,15 @@ class Installation:
 
 @pytest.fixture
 def make_installation(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path):
-    made = []
+    made, databases = [], []
     template = request.getfixturevalue("data_template" if database_kind == "sqlite" else "postgresql_template")
 
     def make(**environment: str) -> Installation:
         base = tmp_path / f"installation{len(made)}"
         shutil.copytree(template, base)
         if database_kind == "postgresql":
-            server = request.getfixturevalue("postgresql")
-            environment["MIDCA_DATABASE"] = server.create(f"t{uuid.uuid4().hex}", "template")
+            databases.append(f"t{uuid.uuid4().hex}")
+            environment["MIDCA_DATABASE"] = request.getfixturevalue("postgresql").create(databases[-1], "template")
         made.append(Installation(base, **environment))
         return made[-1]
 
@@ -173,6 +181,8 @@ def make_installation(request: pytest.FixtureRequest, database_kind: str, tmp_pa
     for installation in made:
         installation.check()
         installation.services.database.close()
+    for name in databases:
+        request.getfixturevalue("postgresql").drop(name)
 
 
 @pytest.fixture

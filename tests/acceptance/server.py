@@ -1,8 +1,10 @@
 """The real server as a user starts it: its own processes, its own port, a data directory that outlives it."""
 
 import http.client
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -27,6 +29,11 @@ SERVE_WITH_ORACLE = Path(__file__).parent.parent / "serve_with_oracle.py"
 PASSWORD = "0123456789abcdef0123456789abcdef"  # looks random, so the server does not stretch it
 NO_ANSWER = (OSError, http.client.HTTPException)
 """What a client meets when the server dies: URLError and resets are OSErrors, half an answer is an HTTPException."""
+
+
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+_RANGE = range(10_000 + 5_000 * _WORKER, 15_000 + 5_000 * _WORKER)
+_PORTS = itertools.cycle(random.sample(_RANGE, len(_RANGE)))
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class RunningServer:
         self.terminate()
         return self.wait()
 
-    def wait(self, timeout: float = 40) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """Wait for the server to end; return its exit status."""
         try:
             status = self.process.wait(timeout)
@@ -122,7 +129,7 @@ class RunningServer:
         self.process.wait()
         self.process = None
 
-    def wait_for(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 60) -> None:
         """Wait until something is so, which takes the server a moment."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -223,9 +230,21 @@ def environment(base: Path, *, shipped: bool = False) -> dict[str, str]:
 
 
 def free_port() -> int:
+    """Return a port for a server that is about to start.
+
+    It is below those that systems give to clients (32768 and up), so no connection has it when the server comes, and
+    no other worker of a parallel run is given it.
+    """
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _headers(token: str | None) -> dict[str, str]:

@@ -79,9 +79,9 @@ def live_and_die(server: RunningServer, clients: Clients, chance: random.Random)
         thread.start()
     try:
         for _ in range(WORKER_KILLS_A_LIFE):
-            time.sleep(chance.uniform(0, 0.6))
+            time.sleep(chance.uniform(0, 0.3))
             os.kill(chance.choice(some_worker(server)), signal.SIGKILL)
-        time.sleep(chance.uniform(0, 0.6))
+        time.sleep(chance.uniform(0, 0.3))
         server.kill()
     finally:
         over.set()

@@ -210,7 +210,7 @@ def test_end_entity_may_renew_with_its_own_key(installation):
 def test_key_of_a_ca_is_refused(installation, name):
     """A30."""
     passphrase = installation.settings.key_passphrase.read(create=False)[0]
-    ca_key = AuthorityFiles(installation.settings.authority_files, PrivateKeys(lambda: passphrase)).key(name)
+    ca_key = AuthorityFiles(installation.settings.authority_files, PrivateKeys(lambda: (passphrase,))).key(name)
     installation.add()
 
     refused(installation, KeyInUse, request=one_line(csr(signing_key=ca_key)), match="key of a CA")

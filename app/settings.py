@@ -15,6 +15,7 @@ from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
 from app.frontends.device_events.configuration import DeviceNames
+from app.operations.guess_limits import GuessLimits
 from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
 from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
@@ -52,6 +53,12 @@ DESCRIPTIONS: Final = {
     "expect it) or `none` (one must be given). `dojot` is public: who reaches `/sign` first wins.",
     "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on GENERATED "
     "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
+    "MIDCA_ADDRESS_FAILURES": "Wrong enrolment passwords that one address (IPv6: one /64) may send: so many at once, "
+    "and as many an hour; then its enrolments get 429. Behind a gateway that is not in `MIDCA_TRUSTED_PROXIES` all "
+    "have one address. `0`: no limit, which **weakens**. Default `100`.",
+    "MIDCA_TOTAL_FAILURES": "The same for all addresses together; then those end entities alone may enrol whose "
+    "password cannot be guessed: random ones, and the public `dojot`. `0`: no limit, which **weakens**. Default "
+    "`1000`.",
     "MIDCA_CRL_HOURS": "Hours a revocation list is good; a new one is issued at half of that, and within seconds of a "
     "revocation. Default `168`. A broker that holds one past its end refuses every device.",
     "MIDCA_DELTA_CRL_HOURS": "Hours a delta CRL is good; `0` (default): none are issued. mosquitto reads none.",
@@ -124,6 +131,7 @@ class Settings:
     default_password: str | None = field(repr=False)
     retry_window: timedelta
     reenrol: bool
+    guess_limits: GuessLimits
     crl_validity: timedelta
     delta_crl_validity: timedelta | None
     public_urls: tuple[str, ...]
@@ -161,6 +169,10 @@ class Settings:
             ),
             retry_window=timedelta(seconds=number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
             reenrol=choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
+            guess_limits=GuessLimits(
+                number(environment, "MIDCA_ADDRESS_FAILURES", 100, 0, 100_000),
+                number(environment, "MIDCA_TOTAL_FAILURES", 1000, 0, 1_000_000),
+            ),
             crl_validity=timedelta(hours=number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
             delta_crl_validity=timedelta(hours=number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
             public_urls=_urls(environment),

@@ -61,6 +61,10 @@ class EnrolmentPasswords:
             return False
         return True
 
+    def is_guessable(self, verifier: str | None) -> bool:
+        """Return whether the password may be one that a person chose: no guessing finds a random one."""
+        return verifier is None or verifier.split("$")[1] == "s"
+
     def _mac(self, method: str, username: str, salt: bytes, password: str) -> hmac.HMAC:
         secret = password.encode()
         if method == "s":

@@ -109,11 +109,13 @@ class Issuance:
         is :class:`Unavailable` after the password was spent: the same request, sent again, gets the certificate.
         """
         try:
+            entity = self.enrolment.admit(username, actor.address)
             request = CertificationRequest.from_text(csr)
             try:
-                stored = self._issue(username, password, request, actor)
+                stored = self._issue(username, entity, password, request, actor)
             except _LostTheRace:  # the winner may have brought the same request, so look again
-                stored = self._issue(username, password, request, actor)
+                entity = self.enrolment.admit(username, actor.address)
+                stored = self._issue(username, entity, password, request, actor)
         except Refusal as refusal:
             self._record_refusal(username, refusal, actor)
             raise
@@ -121,8 +123,10 @@ class Issuance:
             raise RuntimeError("an issued certificate without its bytes")
         return IssuedCertificate(x509.load_der_x509_certificate(stored.certificate), stored.serial)
 
-    def _issue(self, username: str, password: str, request: CertificationRequest, actor: Actor) -> StoredCertificate:
-        entity = self.enrolment.authenticate(username, password)
+    def _issue(
+        self, username: str, admitted: EndEntity | None, password: str, request: CertificationRequest, actor: Actor
+    ) -> StoredCertificate:
+        entity = self.enrolment.authenticate(username, admitted, password)
         if (already := self._already_issued(entity, request, actor)) is not None:
             return already
         check_may_enrol(entity, again=self._may_enrol_again(entity))
@@ -193,7 +197,7 @@ class Issuance:
             return
         with self.signing.database.transaction():
             if isinstance(refusal, EnrolmentRefused) and refusal.wrong_password:
-                self.enrolment.count_failure(username, self.now())
+                self.enrolment.count_failure(username, actor.address, self.now())
             details: dict[str, object] = {"reason": str(refusal)[:_MAX_AUDITED]}
             if left_out:
                 details["refusals_left_out"] = left_out

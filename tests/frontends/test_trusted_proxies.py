@@ -272,6 +272,29 @@ def admin_of():
     return lambda client: {"Authorization": f"Bearer {client.installation.settings.admin_token.read_text().strip()}"}
 
 
+# Where wrong passwords come from
+
+
+@pytest.mark.parametrize(
+    ("peer", "secret", "counted"),
+    [(PROXY, True, "203.0.113.7"), (PROXY, False, "10.9.0.1"), (STRANGER, True, "10.8.0.1")],
+    ids=["proxy", "no secret", "stranger"],
+)
+def test_wrong_password_counts_for_the_address_that_a_trusted_proxy_tells_and_else_for_the_sockets(
+    make_installation, peer, secret, counted
+):
+    """A51, A56."""
+    client = made(make_installation)
+    headers = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7", "X-Real-IP": "203.0.113.7"}
+    headers |= passed_on(client) if secret else {}
+    body = {"passwd": "wrong", "certificate": REQUEST}
+    answer = client.post("/sign/x/pkcs10", json=body, headers=headers, environ_base=peer)
+
+    assert answer.status_code == 400
+    sources = client.installation.sql("SELECT subject FROM password_failures WHERE subject LIKE 'address/%'")
+    assert sources == [(f"address/{counted}",)]
+
+
 # The secret
 
 

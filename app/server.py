@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
@@ -15,6 +16,8 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from app.errors import Refusal
 from app.files.server_process import ServerProcess
+from app.http_frontend import MAX_BODY_BYTES
+from app.http_server.worker import PatientWorker
 from app.operations.actor import SYSTEM
 from app.pki import weak_key
 from app.web import create_app
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 _log = logging.getLogger("midca")
+_MAX_CONNECTIONS: Final = 512  # of a worker; each may hold 64 KiB of a request that is not whole yet
+_OWN_FILES: Final = 40
+_FILES_OF_A_THREAD: Final = 4  # it reads from the database by a connection of its own
 
 
 class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
@@ -35,6 +41,10 @@ class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
         super().setup(cfg)
         self.error_log.handlers = []
         self.error_log.propagate = True
+
+
+class _Worker(PatientWorker):
+    max_body = MAX_BODY_BYTES
 
 
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
@@ -58,13 +68,14 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         return {
             "bind": f"{host}:{settings.port}",
             "proc_name": "midca",
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "workers": settings.workers,
             "threads": settings.threads,
             "preload_app": True,
             "graceful_timeout": 30,
             "timeout": 60,
-            "keepalive": 5,
+            "worker_connections": _connections(settings.threads),
+            "keepalive": 10,
             "limit_request_line": 2048,
             "limit_request_fields": 64,
             "limit_request_field_size": 8190,
@@ -118,6 +129,14 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             return
         if settled:
             _log.warning("settled %s pending certificates", settled)
+
+
+def _connections(threads: int) -> int:
+    """Return how many connections a worker may have, by how many files it may open: the database's come first."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return _MAX_CONNECTIONS
+    return max(threads, min(_MAX_CONNECTIONS, files - _OWN_FILES - _FILES_OF_A_THREAD * threads))
 
 
 def serve(services: Services, settings: Settings) -> None:

@@ -52,6 +52,7 @@ class RunningServer:
         self.data = base / "data"
         self.database = self.data / "midca.sqlite"
         self.oracle = SignerOracle(base / "oracle") if oracle else None
+        self.program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         profiles = base / "profiles"
@@ -72,8 +73,7 @@ class RunningServer:
 
     def start(self, *, wait: bool = True) -> None:
         self.port = free_port()
-        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
-        command = [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [*self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 command, env=self.environment, cwd=self.base, stdout=log, stderr=log, start_new_session=True

@@ -30,6 +30,7 @@ class ArrivingRequest:
         self.octets = bytearray()
         self.is_there = False
         self.is_last = False
+        self.has_long_head = False
         self.wants_continue = False
         self._max_body = max_body
         self._body: int | None = None  # where it begins, once the head is there
@@ -55,9 +56,10 @@ class ArrivingRequest:
     def _is_there(self) -> bool:
         if self._body is None:
             end = self.octets.find(b"\r\n\r\n", self._at)
-            if end < 0:
+            self.is_last = self.has_long_head = (len(self.octets) if end < 0 else end) > MAX_HEAD
+            if end < 0 or self.is_last:
                 self._at = max(0, len(self.octets) - 3)
-                return self._give_up_beyond(MAX_HEAD)
+                return self.is_last
             self._body = self._at = end + 4
             self._read_head(bytes(self.octets[: end + 2]))
         return self.is_last or (self._has_last_chunk() if self._is_chunked else len(self.octets) >= self._at)

@@ -173,10 +173,11 @@ class _Parser(RequestParser):  # type: ignore[misc] # gunicorn ships no types
     def __next__(self) -> Any:
         try:
             parsed = super().__next__()
-        except NoMoreData as error:
-            if len(self._request.octets) > MAX_HEAD:
-                raise LimitRequestHeaders(f"more than {MAX_HEAD} octets") from error
-            raise
+        except NoMoreData:
+            if not self._request.has_long_head:
+                raise
+        if self._request.has_long_head:
+            raise LimitRequestHeaders(f"more than {MAX_HEAD} octets")
         parsed._expected_100_continue = False  # noqa: SLF001 -- it was told so before its body came
         if self._request.is_last:
             parsed.force_close()

@@ -60,6 +60,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         all_there.wait()
         return pool
 
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 -- as gunicorn has it
+        """Take connections or not. One that stops lets go of its listeners: else new clients wait for nobody."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
     def accept(self, listener: Any) -> None:
         """Take a connection, and a request if one has come with it."""
         try:

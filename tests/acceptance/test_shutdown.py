@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,18 @@ def writers_held_up(server) -> Iterator[None]:
         yield
 
 
+def wait_until_refused(server) -> None:
+    """Wait until who connects to the server that is ending is told so at once."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+        except ConnectionError:
+            return
+        assert time.monotonic() < deadline, "clients are let in and left to wait"
+        time.sleep(0.05)
+
+
 def test_sigterm_lets_requests_in_flight_finish_and_ends_with_0(server, requests):
     names = [f"device{number}" for number in range(len(requests))]
     for name in names:
@@ -38,13 +51,33 @@ def test_sigterm_lets_requests_in_flight_finish_and_ends_with_0(server, requests
             answers = pool.map(server.sign, names, requests)
             time.sleep(1)  # until all have arrived and wait
             server.terminate()
-            time.sleep(0.5)
+            wait_until_refused(server)
             assert server.process.poll() is None
         statuses = [answer.status for answer in answers]
 
     assert server.wait() == 0
     assert statuses == [200] * len(names)
     assert server.sql("SELECT DISTINCT state FROM certificates") == [("issued",)]
+
+
+def test_sighup_lets_requests_in_flight_finish_in_the_workers_that_began_them(server, requests):
+    before = set(server.workers())
+    for number in range(len(requests)):
+        assert server.register(f"device{number}").status == 200
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        with writers_held_up(server):
+            answers = [pool.submit(server.sign, f"device{number}", request) for number, request in enumerate(requests)]
+            time.sleep(1)  # until all have arrived and wait
+            server.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 20
+            while len(set(server.workers()) - before) < len(before):
+                assert time.monotonic() < deadline, server.log
+                time.sleep(0.05)
+        statuses = [answer.result().status for answer in answers]
+
+    assert statuses == [200] * len(requests)
+    assert server.get("/health").status == 200
 
 
 def test_sigterm_with_nothing_to_do_ends_at_once_with_0(server):

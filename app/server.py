@@ -136,7 +136,7 @@ def _connections(threads: int) -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return _MAX_CONNECTIONS
-    return max(threads, min(_MAX_CONNECTIONS, files - _OWN_FILES - _FILES_OF_A_THREAD * threads))
+    return max(2 * threads, min(_MAX_CONNECTIONS, files - _OWN_FILES - _FILES_OF_A_THREAD * threads))
 
 
 def serve(services: Services, settings: Settings) -> None:

@@ -58,9 +58,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-v
 lock: install-dev ## resolve the dependencies anew, with hashes (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	$(COMPILE) $(ARGS) requirements/build.in --constraint requirements/runtime.txt --output-file requirements/build.txt
-	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --extra postgres --constraint requirements/runtime.txt \
+	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --extra postgres --extra broker --constraint requirements/runtime.txt \
 		--output-file requirements/extras.txt
-	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --extra postgres requirements/build.in requirements/dev.in \
+	$(COMPILE) $(ARGS) pyproject.toml --extra kafka --extra postgres --extra broker requirements/build.in requirements/dev.in \
 		--constraint requirements/extras.txt --constraint requirements/build.txt --output-file requirements/dev.txt
 
 .PHONY: build

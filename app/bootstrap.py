@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,13 +11,13 @@ from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConfigurationError, Unavailable
 from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.checkpoint_files import CheckpointFile, checkpoint_signer
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
+from app.files.places import UNFINISHED_RESTORE
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import FileTurn, exclusive, make_directory, write_once
 from app.files.responder_files import ResponderFiles
@@ -30,6 +30,7 @@ from app.operations.drafts import Drafts
 from app.operations.end_entities import EndEntities
 from app.operations.enrolment import Enrolment
 from app.operations.enrolment_password import EnrolmentPasswords
+from app.operations.event_readers import EventReaders
 from app.operations.hierarchy import Hierarchy
 from app.operations.issuance import Issuance
 from app.operations.list_contents import ListContents
@@ -40,12 +41,14 @@ from app.operations.profile_explanation import Explanations
 from app.operations.profiles import Profiles
 from app.operations.readiness import Readiness
 from app.operations.recorded_signing import RecordedSigning
+from app.operations.remembered_authorities import check_remembered
 from app.operations.revocation import Revocation
+from app.operations.revocation_feed import RevocationFeed
 from app.operations.revocation_lists import RevocationLists
 from app.operations.services import Services
 from app.operations.uniqueness import Uniqueness
 from app.operations.upkeep import Upkeep
-from app.pki.declared_authority import DeclaredAuthority
+from app.pki.checkpoint import NoteVerifier
 from app.settings import Settings
 from app.storage import exists, open_database, turn
 from app.store.access_tokens import AccessTokenStore
@@ -56,6 +59,8 @@ from app.store.checkpoints import CheckpointStore
 from app.store.database import Database
 from app.store.device_events import DeviceEventStore
 from app.store.end_entities import EndEntityStore
+from app.store.event_readers import EventReaderStore
+from app.store.restores import RestoreStore
 from app.store.revocation_lists import RevocationListStore
 from app.store.revoked_certificates import RevokedCertificates
 
@@ -97,9 +102,11 @@ def open_services(
     """
     if create:
         make_directory(settings.data)
-    elif not exists(settings):
+    elif not exists(settings) and not (settings.data / UNFINISHED_RESTORE).exists():
         raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
     with exclusive(settings.data / ".setup.lock"):
+        if (settings.data / UNFINISHED_RESTORE).exists():
+            raise ConfigurationError(f"A restore into {settings.data} was not finished: run midca restore again.")
         return _open(settings, create=create, now=now, new_serial=new_serial, signing_key=signing_key)
 
 
@@ -124,11 +131,14 @@ def _open(
 
         certificates, end_entities, audit = CertificateStore(database), EndEntityStore(database), AuditLog(database)
         signing = RecordedSigning(database, certificates, end_entities, audit, now)
-        _check_remembered(files, declared, certificates)
+        check_remembered(files, declared, certificates)
+        drafts = Drafts()
         hierarchy = Hierarchy(
             declared,
             files,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
             signing_key,
@@ -154,6 +164,8 @@ def _open(
             ResponderFiles(settings.responder_files, files.passphrase),
             authorities,
             signing,
+            profiles,
+            drafts,
             now,
             new_serial,
             FileTurn(settings.data / ".ocsp.lock"),
@@ -169,9 +181,10 @@ def _open(
             enrolment,
             now,
             settings.default_password,
+            settings.random_password,
         )
         tokens = AccessTokens(database, AccessTokenStore(database), audit, now)
-        drafts = Drafts()
+        readers = EventReaders(database, EventReaderStore(database), now, settings.events_beside, now())
         uniqueness = Uniqueness(authorities, CertificateHolders(database))
         services = Services(
             authorities=authorities,
@@ -185,6 +198,7 @@ def _open(
                 now,
                 rearm_on_update=settings.rearm_on_update,
             ),
+            event_readers=readers,
             issuance=Issuance(
                 signing,
                 enrolment,
@@ -199,11 +213,12 @@ def _open(
             ),
             tokens=tokens,
             callers=settings.access.callers(tokens, certificates, now),
-            readiness=Readiness(database, authorities, lists, responders, audit, settings.data, now),
+            readiness=Readiness(database, authorities, lists, responders, audit, readers, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),
             revocation_lists=lists,
+            revocation_feed=RevocationFeed(revoked, list_store, authorities),
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             checkpoints=checkpoints,
             audit_verification=AuditVerification(checkpoints),
@@ -235,13 +250,17 @@ def _open(
 def _checkpoints(
     settings: Settings, database: Database, audit: AuditLog, passphrase: bytes, now: Callable[[], datetime]
 ) -> Checkpoints:
-    store = CheckpointStore(database)
+    store, restores = CheckpointStore(database), RestoreStore(database)
+    newest, restored = store.newest(), restores.all()
+    has_signed = newest is not None and not (restored and newest.size < restored[-1].entry)
+    retired = [NoteVerifier.from_text(restore.verifier) for restore in restored]
     return Checkpoints(
         database,
         audit,
         store,
+        restores,
         CheckpointFile(settings.audit_checkpoints),
-        checkpoint_signer(settings.audit_key, passphrase, create=store.newest() is None),
+        checkpoint_signer(settings.audit_key, passphrase, create=not has_signed, retired=retired),
         now,
         settings.audit_checkpoint_interval,
         turn(settings, "audit"),
@@ -255,25 +274,6 @@ def _begin_checkpoints(checkpoints: Checkpoints) -> None:
         checkpoints.checkpoint_due(SYSTEM)
     except Unavailable as problem:
         _log.error("AUDIT LOG: %s", problem)
-
-
-def _check_remembered(files: AuthorityFiles, declared: Iterable[DeclaredAuthority], database: CertificateStore) -> None:
-    """Refuse a database and a directory that do not know the same CAs: they do not belong together."""
-    for name in {*files.names(), *(authority.name for authority in declared)}:
-        stored, certificate = database.own_of_authority(name), files.certificate(name)
-        if certificate is not None and stored is None:
-            raise ConfigurationError(
-                f"The database knows nothing of the CA {name}, which is on disk in {files.directory}; put the right "
-                "one back from your backup."
-            )
-        if stored is not None and (
-            not files.has_key(name)
-            or (certificate is not None and certificate.public_bytes(Encoding.DER) != stored.certificate)
-        ):
-            raise ConfigurationError(
-                f"The database knows the CA {name}, but {files.directory} does not hold its key and certificate; copy "
-                "ca/ and secrets/ from the server that made it."
-            )
 
 
 def _write_admin_token(settings: Settings, tokens: AccessTokens) -> bool:

@@ -10,25 +10,35 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app import logs
-from app.bootstrap import Opened, open_services
+from app.bootstrap import Opened, open_services, utc_now
 from app.errors import ConfigurationError
+from app.event_process import EventProcess
 from app.files.end_entity_profile_files import load_end_entity_profiles
+from app.files.places import Places
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
+from app.operations.backup import Backup
+from app.operations.doctor import Doctor, Patient
+from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
 from app.storage import migrate_database, open_database
 from app.store.copying import copy
+
+_NEEDS_LIBRARY = "needs confluent-kafka: pip install 'midca[kafka]'."
 
 
 def main() -> None:
@@ -42,6 +52,9 @@ def main() -> None:
         _serve,
         _events,
         version("midca"),
+        _backup,
+        _restoring,
+        _doctor,
         _migrate,
         _copy_database,
     )
@@ -92,32 +105,26 @@ def _serve(host: str | None, port: int | None) -> None:
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
     logs.configure(settings.log_format)
+    configuration = device_events() if settings.events_beside else None
+    if configuration and find_spec("confluent_kafka") is None:
+        raise ConfigurationError(f"MIDCA_KAFKA_BROKERS {_NEEDS_LIBRARY}")
     opened = open_services(settings, create=True)
     if welcome := _welcome(settings, opened):
         click.echo(welcome)
-    if settings.trusted_networks:
-        networks = ", ".join(str(network) for network in settings.trusted_networks)
-        click.echo(
-            f"midca: WARNING: every host in {networks} may manage end entities without a token "
-            "(MIDCA_TRUSTED_NETWORKS).",
-            err=True,
-        )
-    if settings.reenrol:
-        click.echo(
-            "midca: WARNING: a password is good for any number of certificates (MIDCA_REENROL=always).", err=True
-        )
+    for sentence in _weakened(settings):
+        click.echo(f"midca: WARNING: {sentence}", err=True)
     # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="midca-metrics-")
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
-    serve(opened.services, settings)
+    serve(opened.services, settings, EventProcess(configuration, opened.services) if configuration else None)
 
 
 def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as the command line hands it over
     try:
         from app.frontends.device_events.consumer import consume  # noqa: PLC0415 -- its library is an optional extra
     except ImportError as error:
-        raise ConfigurationError("midca events needs confluent-kafka: pip install 'midca[kafka]'.") from error
+        raise ConfigurationError(f"midca events {_NEEDS_LIBRARY}") from error
 
     settings, configuration = Settings.from_environment(), device_events()
     logs.configure(settings.log_format)
@@ -128,10 +135,75 @@ def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as th
         _wait_for_authority(settings, stop)
     if stop.is_set():
         return {}, False
-    if settings.rearm_on_update:
-        click.echo("midca: WARNING: every update of a device arms its default password (MIDCA_REARM=always).", err=True)
+    _warn_of_rearming(settings)
     counters, complete = consume(configuration, open_services(settings).services, stop, once=once)
     return counters.as_fields(time.time()), complete
+
+
+def _warn_of_rearming(settings: Settings) -> None:
+    if settings.rearm_on_update:
+        click.echo("midca: WARNING: every update of a device arms its default password (MIDCA_REARM=always).", err=True)
+
+
+def _backup() -> Backup:
+    settings = Settings.from_environment()
+    opened = open_services(settings).services
+    return Backup(
+        _places(settings),
+        opened.database,
+        opened.checkpoints.log,
+        opened.checkpoints.restores,
+        str(opened.checkpoints.signer.verifier),
+        version("midca"),
+        utc_now,
+    )
+
+
+def _restoring() -> Restoring:
+    settings = Settings.from_environment()
+    elsewhere = partial(open_database, settings, create=True) if settings.database_address else None
+    return Restoring(_places(settings), utc_now, elsewhere)
+
+
+def _doctor() -> Doctor:
+    settings = Settings.from_environment()
+    weakened = (*_weakened(settings), *_weak_by_default(settings))
+    return Doctor(Patient(_places(settings), _open, weakened, version("midca"), utc_now))
+
+
+def _weakened(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each setting that somebody chose and that weakens."""
+    if settings.trusted_networks:
+        networks = ", ".join(str(network) for network in settings.trusted_networks)
+        yield f"every host in {networks} may manage end entities without a token (MIDCA_TRUSTED_NETWORKS)."
+    if settings.reenrol:
+        yield "a password is good for any number of certificates (MIDCA_REENROL=always)."
+    if settings.rearm_on_update:
+        yield "every update of a device arms its default password (MIDCA_REARM=always)."
+    for secret in (settings.key_passphrase, settings.pepper):
+        if secret.value is not None:
+            yield f"a secret is in the environment, which others may read ({secret.name})."
+
+
+def _weak_by_default(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for what is weak as long as nobody chooses otherwise."""
+    if settings.default_password is not None:
+        yield "who is registered without a password gets the public one (MIDCA_DEFAULT_PASSWORD=dojot)."
+    if settings.key_passphrase.default.exists():
+        yield f"the passphrase of the CA keys lies beside them ({settings.key_passphrase.default})."
+
+
+def _places(settings: Settings) -> Places:
+    return Places(
+        data=settings.data,
+        database=settings.database,
+        authorities=settings.authority_files,
+        secrets=settings.audit_key.parent,
+        checkpoints=settings.audit_checkpoints,
+        profiles=settings.profiles,
+        end_entity_profiles=settings.end_entity_profiles,
+        migrations=settings.migrations,
+    )
 
 
 def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:

@@ -76,6 +76,7 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/ca/<issuer>/certificate/<serial>/status"): Access.PUBLIC,
     ("GET", "/ca/<issuer>/certificate/<serial>"): Access.READER,
     ("DELETE", "/ca/<issuer>/certificate/<serial>"): Access.REVOKER,
+    ("GET", "/ca/<name>/revocations"): Access.READER,
     ("GET", "/pki/<file>"): Access.PUBLIC,
     ("POST", "/ocsp"): Access.PUBLIC,
     ("GET", "/ocsp/<path:request>"): Access.PUBLIC,

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -25,6 +26,7 @@ from app.web import create_app
 if TYPE_CHECKING:
     from flask import Flask
 
+    from app.event_process import EventProcess
     from app.operations.services import Services
     from app.settings import Settings
 
@@ -47,8 +49,18 @@ class _Worker(PatientWorker):
     max_body = MAX_BODY_BYTES
 
 
+class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn's master, which looks after its workers every second, and here after one process more."""
+
+    def manage_workers(self) -> None:
+        super().manage_workers()
+        if self.app.events is not None:
+            self.app.events.look_after([listener.fileno() for listener in self.LISTENERS])
+
+
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    def __init__(self, services: Services, settings: Settings) -> None:
+    def __init__(self, services: Services, settings: Settings, events: EventProcess | None) -> None:
+        self.events = events
         self._services = services
         self._settings = settings
         self._process = ServerProcess(settings.server_process)
@@ -58,6 +70,9 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        _Master(self).run()
 
     def load(self) -> Flask:
         return create_app(self._services)
@@ -111,8 +126,12 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
+        if self.events is not None:
+            self.events.restart()
 
     def _ended(self, _server: object) -> None:
+        if self.events is not None:
+            self.events.stop()
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
         if self._holds:
             self._process.release()
@@ -139,6 +158,6 @@ def _connections(threads: int) -> int:
     return max(2 * threads, min(_MAX_CONNECTIONS, files - _OWN_FILES - _FILES_OF_A_THREAD * threads))
 
 
-def serve(services: Services, settings: Settings) -> None:
-    """Serve until a signal ends it; requests in flight are finished."""
-    _Application(services, settings).run()
+def serve(services: Services, settings: Settings, events: EventProcess | None) -> None:
+    """Serve until a signal ends it, with the reader of device events beside; requests in flight are finished."""
+    _Application(services, settings, events).run()

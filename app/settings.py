@@ -13,20 +13,13 @@ from app.access_settings import ACCESS_DESCRIPTIONS, AccessSettings, access_sett
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
+from app.files.shipped import shipped
+from app.frontends.device_events.configuration import DOJOT_NAMES, DeviceNames
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
-from app.frontends.device_events.configuration import DeviceNames
 from app.operations.guess_limits import GuessLimits
 from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
 from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
-
-_PACKAGE: Final = Path(__file__).parent
-
-
-def shipped(name: str) -> Path:
-    """Return ``profiles`` or ``migrations``: inside the package when installed, beside it in a checkout."""
-    return next(path for path in (_PACKAGE / name, _PACKAGE.parent / name) if path.is_dir())
-
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
@@ -50,7 +43,8 @@ DESCRIPTIONS: Final = {
     "MIDCA_METRICS_NETWORKS": "Networks (CIDR, comma-separated) whose hosts may read `/metrics` without a token. "
     "Default: none.",
     "MIDCA_DEFAULT_PASSWORD": "Password of an end entity that is registered without one: `dojot` (default, its clients "
-    "expect it) or `none` (one must be given). `dojot` is public: who reaches `/sign` first wins.",
+    "expect it), `random` (made, and told once in the answer to `POST /user`) or `none` (one must be given). `dojot` "
+    "is public: who reaches `/sign` first wins.",
     "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on GENERATED "
     "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
     "MIDCA_ADDRESS_FAILURES": "Wrong enrolment passwords that one address (IPv6: one /64) may send: so many at once, "
@@ -73,12 +67,12 @@ DESCRIPTIONS: Final = {
     "entries in any case. Default `10`.",
     "MIDCA_RETRY_WINDOW": "Seconds in which the same name, password and request get the same certificate again. "
     "Default `900`.",
-    "MIDCA_KAFKA_BROKERS": "Kafka's brokers for `midca events`, `host:port` with commas. Or `KAFKA_HOSTS`. Default "
-    "`kafka:9092`.",
+    "MIDCA_KAFKA_BROKERS": "Kafka's brokers, `host:port` with commas. With it `midca serve` reads dojot's device "
+    "events too, in a process of its own. For `midca events` it may be `KAFKA_HOSTS`; default `kafka:9092`.",
     "MIDCA_KAFKA_GROUP": "Consumer group, which remembers how far the events were read. Or `KAFKA_GROUP_ID`. Default "
     "`midca`.",
-    "MIDCA_DATA_BROKER_URL": "dojot's data-broker, which names the topics. Or `DATA_BROKER_URL`. Default "
-    "`http://data-broker`.",
+    "MIDCA_DATA_BROKER_URL": "dojot's data-broker, which names the topics; `none`: it is not there, topics are found "
+    "by their names. Or `DATA_BROKER_URL`. Default `http://data-broker`.",
     "MIDCA_AUTH_URL": "dojot's auth, which lists the tenants. Or `AUTH_URL`. Default `http://auth:5000`.",
     "MIDCA_DEVICE_MANAGER_URL": "dojot's device-manager, which lists the devices. Or `DEVICE_MANAGER_URL`. Default "
     "`http://device-manager:5000`.",
@@ -99,19 +93,6 @@ DESCRIPTIONS: Final = {
 }
 """All settings and what they mean; README shows them, and a test holds the two together."""
 
-DOJOT_NAMES: Final = {
-    "MIDCA_KAFKA_BROKERS": "KAFKA_HOSTS",
-    "MIDCA_KAFKA_GROUP": "KAFKA_GROUP_ID",
-    "MIDCA_DATA_BROKER_URL": "DATA_BROKER_URL",
-    "MIDCA_AUTH_URL": "AUTH_URL",
-    "MIDCA_DEVICE_MANAGER_URL": "DEVICE_MANAGER_URL",
-    "MIDCA_DOJOT_USER": "DOJOT_MANAGEMENT_USER",
-    "MIDCA_DOJOT_TENANT": "DOJOT_MANAGEMENT_TENANT",
-    "MIDCA_TENANCY_SUBJECT": "DOJOT_SUBJECT_TENANCY",
-    "MIDCA_DEVICES_SUBJECT": "DOJOT_SUBJECT_DEVICES",
-}
-"""The names that dojot's installations already set; ours wins where both are there."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -129,6 +110,7 @@ class Settings:
     trusted_networks: tuple[Network, ...]
     metrics_networks: tuple[Network, ...]
     default_password: str | None = field(repr=False)
+    random_password: bool
     retry_window: timedelta
     reenrol: bool
     guess_limits: GuessLimits
@@ -142,6 +124,7 @@ class Settings:
     pepper: SecretSource
     access: AccessSettings
     rearm_on_update: bool
+    events_beside: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -150,6 +133,7 @@ class Settings:
         if unknown:
             raise ConfigurationError(f"There is no setting {min(unknown)}.")
         data = Path(environment.get("MIDCA_DATA", "var")).absolute()
+        unless_given = choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "random", "none"))
         return cls(
             data=data,
             database_address=database_address(environment.get("MIDCA_DATABASE", SQLITE)),
@@ -162,11 +146,8 @@ class Settings:
             log_format=choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
             trusted_networks=networks(environment, "MIDCA_TRUSTED_NETWORKS"),
             metrics_networks=networks(environment, "MIDCA_METRICS_NETWORKS"),
-            default_password=(
-                DOJOT_PASSWORD
-                if choice(environment, "MIDCA_DEFAULT_PASSWORD", (DOJOT_PASSWORD, "none")) == DOJOT_PASSWORD
-                else None
-            ),
+            default_password=DOJOT_PASSWORD if unless_given == DOJOT_PASSWORD else None,
+            random_password=unless_given == "random",
             retry_window=timedelta(seconds=number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
             reenrol=choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
             guess_limits=GuessLimits(
@@ -185,6 +166,7 @@ class Settings:
             pepper=secret(environment, "midca-pepper", "MIDCA_PEPPER", data, "pepper"),
             access=access_settings(environment, data),
             rearm_on_update=_rearm(environment),
+            events_beside=bool(environment.get("MIDCA_KAFKA_BROKERS")),
         )
 
     def with_database(self, address: str) -> Settings:
@@ -235,8 +217,10 @@ def _urls(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _rearm(environment: Mapping[str, str]) -> bool:
     always = choice(environment, "MIDCA_REARM", ("never", "always")) == "always"
-    if always and environment.get("MIDCA_DEFAULT_PASSWORD") == "none":
-        raise ConfigurationError("MIDCA_REARM=always needs a default password to arm, and MIDCA_DEFAULT_PASSWORD=none.")
+    if always and (password := environment.get("MIDCA_DEFAULT_PASSWORD", DOJOT_PASSWORD)) != DOJOT_PASSWORD:
+        raise ConfigurationError(
+            f"MIDCA_REARM=always needs a default password to arm, and MIDCA_DEFAULT_PASSWORD={password}."
+        )
     return always
 
 
@@ -252,7 +236,9 @@ def device_events(environment: Mapping[str, str] = os.environ) -> EventsConfigur
     return EventsConfiguration(
         brokers=value("MIDCA_KAFKA_BROKERS", "kafka:9092"),
         group=value("MIDCA_KAFKA_GROUP", "midca"),
-        data_broker_url=url("MIDCA_DATA_BROKER_URL", "http://data-broker"),
+        data_broker_url=(
+            None if value("MIDCA_DATA_BROKER_URL", "") == "none" else url("MIDCA_DATA_BROKER_URL", "http://data-broker")
+        ),
         auth_url=url("MIDCA_AUTH_URL", "http://auth:5000"),
         device_manager_url=url("MIDCA_DEVICE_MANAGER_URL", "http://device-manager:5000"),
         user=value("MIDCA_DOJOT_USER", "ejbca"),

@@ -14,7 +14,7 @@ from marshmallow import fields as json_fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.errors import Refusal, Unavailable
-from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy
+from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy, revocation_feed
 from app.http_access import authorise
 from app.http_description import Answer, described
 from app.http_frontend import EXTENSION, MAX_BODY_BYTES, headers_of, note, services, status_of
@@ -46,6 +46,7 @@ def create_app(opened: Services) -> Flask:
     app.register_blueprint(ejbca_rest.blueprint)
     app.register_blueprint(distribution.blueprint)
     app.register_blueprint(ocsp.blueprint)
+    app.register_blueprint(revocation_feed.blueprint)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(api_description.blueprint)
     app.register_blueprint(policy.blueprint)
@@ -136,6 +137,6 @@ def _finish(response: Response) -> Response:
         "outcome": "ok" if response.status_code < HTTPStatus.BAD_REQUEST else "refused",
         **g.log_fields,
     }
-    metrics.count(response, seconds, str(fields["outcome"]))
+    metrics.count(response, seconds, fields)
     _log.info("request", extra={"fields": fields})
     return response

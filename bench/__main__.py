@@ -60,7 +60,7 @@ def main(
         results = [measure(Path(name) / key, key, plan, devices) for key in keys]
         revocation = measure_revocation(Path(name), plan)
         audit = measure_audit(Path(name) / "audit", plan.audit_entries)
-        events = measure_events(Path(name) / "events", plan)
+        events = measure_events(Path(name) / "events", plan, devices)
     command = " ".join(["python -m bench", *sys.argv[1:]])
     report = Report(command, time.monotonic() - started, machine, plan, results, revocation, audit, events)
     click.echo(report.as_text())

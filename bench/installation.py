@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 
 from app.bootstrap import open_services
 from app.operations.actor import Actor
-from app.operations.end_entities import Registration
+from app.operations.registration import Registration
 from app.operations.services import Services
 from app.settings import Settings, shipped
 from bench.devices import Device

@@ -162,6 +162,9 @@ def _events(result: EventsResult) -> Iterator[list[str]]:
         yield ["", f"{result.events} device events, {size} in a transaction", f"{rate:.0f}/s", "", ""]
         yield ["", f"longest transaction of {size} device events", f"{result.longest_ms[size]:.0f} ms", "", ""]
     yield ["", "the same device events once more", f"{result.again_rate:.0f}/s", "", ""]
+    yield ["RSA-4096", "device events while devices enrol", f"{result.beside_signing:.0f}/s", "", ""]
+    what = f"{result.certificates} certificates while device events are absorbed"
+    yield ["RSA-4096", what, f"{result.signing_rate:.0f}/s", "", ""]
 
 
 def _against(measured: float, target: float, unit: str, digits: int) -> list[str]:

@@ -10,7 +10,7 @@ from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import Actor
-from app.operations.end_entities import Registration
+from app.operations.registration import Registration
 from app.settings import Settings
 from app.web import create_app
 from tests.builders import Clock, profiles_directory
@@ -81,9 +81,9 @@ def settings_for(base: Path, **environment: str) -> Settings:
 class Installation:
     """A CA of its own for one test: services, clock, and the oracle that saw every signature."""
 
-    def __init__(self, base: Path, **environment: str) -> None:
+    def __init__(self, base: Path, *, clock: Clock | None = None, **environment: str) -> None:
         self.base = base
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.oracle = SignerOracle(base / "oracle")
         self.settings = settings_for(base, **environment)
         self.opened = self.open()
@@ -113,7 +113,8 @@ class Installation:
 
     def database_bytes(self) -> bytes:
         """All that the database has on disk: the file and its write-ahead log."""
-        return b"".join(path.read_bytes() for path in sorted(self.settings.data.glob("midca.sqlite*")))
+        log = self.settings.database.with_name("midca.sqlite-wal")
+        return self.settings.database.read_bytes() + (log.read_bytes() if log.exists() else b"")
 
     def certificates(self) -> int:
         return self.sql("SELECT count(*) FROM certificates WHERE certificate_type = 1")[0][0]

@@ -34,6 +34,7 @@ from app.files.profile_files import HIERARCHY_FILE, load_profile
 from app.operations.profile_cases import ProfileCases
 from app.pki import distinguished_name
 from app.pki.certification_request import CertificationRequest
+from app.pki.enrolment_request import EnrolmentRequest
 from app.settings import shipped
 from app.web import create_app
 from tests.builders import HIERARCHY, profiles_directory
@@ -163,7 +164,7 @@ def _through_the_profiles(der: bytes) -> list[str]:
 
 def _under(profile: Any, allowed: dict[str, Any], request: CertificationRequest, der: bytes) -> str:
     try:
-        template = profile.apply(request, SUBJECT)
+        template = profile.apply(EnrolmentRequest.of(request, "f60c28", SUBJECT))
     except Refusal as refusal:
         return refusal.code
     runner = _runner()

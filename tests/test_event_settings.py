@@ -1,7 +1,8 @@
 import pytest
 
 from app.errors import ConfigurationError
-from app.settings import DOJOT_NAMES, Settings, device_events
+from app.frontends.device_events.configuration import DOJOT_NAMES
+from app.settings import Settings, device_events
 from tests.test_architecture import DOCUMENTATION
 
 URLS = {"MIDCA_DATA_BROKER_URL", "MIDCA_AUTH_URL", "MIDCA_DEVICE_MANAGER_URL"}
@@ -41,6 +42,16 @@ def test_a_strange_url_of_another_program_does_not_stop_the_server():
     Settings.from_environment({"AUTH_URL": "ldap://directory"})
 
 
-def test_arming_at_every_update_needs_a_password_to_arm():
-    with pytest.raises(ConfigurationError, match="MIDCA_REARM"):
-        Settings.from_environment({"MIDCA_REARM": "always", "MIDCA_DEFAULT_PASSWORD": "none"})
+@pytest.mark.parametrize("password", ["none", "random"])
+def test_arming_at_every_update_needs_a_password_to_arm(password):
+    with pytest.raises(ConfigurationError, match=f"MIDCA_REARM.*{password}"):
+        Settings.from_environment({"MIDCA_REARM": "always", "MIDCA_DEFAULT_PASSWORD": password})
+
+
+def test_the_server_reads_events_beside_itself_only_where_it_is_told_the_brokers():
+    assert Settings.from_environment({"MIDCA_KAFKA_BROKERS": "kafka:9092"}).events_beside
+    assert not Settings.from_environment({"KAFKA_HOSTS": "kafka:9092"}).events_beside
+
+
+def test_data_broker_need_not_be_there():
+    assert device_events({"DATA_BROKER_URL": "none"}).data_broker_url is None

@@ -76,6 +76,11 @@ class Session:
             raise ClientError("Without a token that names it (service) the tenant is not known.")
         return token.tenant
 
+    def token(self) -> str | None:
+        """Return the token's text, logging in if need be; None where nobody logs in."""
+        token = self._current(None)
+        return token.text if token else None
+
     @property
     def known_tenant(self) -> str | None:
         """The tenant, if there is a token by now that names one."""

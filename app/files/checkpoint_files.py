@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,29 +18,41 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.errors import ConfigurationError, Unavailable
-from app.files.protected import make_directory, read_private, write_once
-from app.pki.checkpoint import NoteSigner, read_checkpoints
+from app.files.protected import make_directory, read_private, write_over
+from app.pki.checkpoint import NoteSigner, NoteVerifier, read_checkpoints
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from app.pki.checkpoint import Checkpoint
 
 _TAIL: Final = 8192  # bytes; a checkpoint has about 200
 
 
-def checkpoint_signer(path: Path, passphrase: bytes, *, create: bool) -> NoteSigner:
+def checkpoint_signer(
+    path: Path, passphrase: bytes, *, create: bool, retired: Collection[NoteVerifier] = ()
+) -> NoteSigner:
     """Return what signs with the key in ``path``; make it only when ``create`` says that it never signed.
 
     The key is encrypted with the passphrase of the CA keys: a copy of the data directory without the passphrase can
-    sign neither certificates nor checkpoints.
+    sign neither certificates nor checkpoints. One that is ``retired`` never signs again: a log that was restored is
+    another one from there on, and must not sign what contradicts the checkpoints of before.
     """
-    if not path.exists():
-        if not create:
-            raise ConfigurationError(
-                f"{path} is missing; it signed checkpoints of the audit log. Put it back from your backup."
-            )
-        make_directory(path.parent)
-        encryption = BestAvailableEncryption(passphrase)
-        write_once(path, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    signer = _load(path, passphrase) if path.exists() else None
+    if signer is not None and str(signer.verifier) not in map(str, retired):
+        return signer
+    if not create:
+        raise ConfigurationError(
+            f"{path} is {'missing' if signer is None else 'the one of before a restore'}, and another one has signed "
+            "checkpoints of the audit log. Put that one back from your backup."
+        )
+    make_directory(path.parent)
+    encryption = BestAvailableEncryption(passphrase)
+    write_over(path, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    return _load(path, passphrase)
+
+
+def _load(path: Path, passphrase: bytes) -> NoteSigner:
     try:
         key = load_pem_private_key(read_private(path), passphrase)
     except (TypeError, ValueError) as error:
@@ -85,3 +98,9 @@ class CheckpointFile:
         except OSError as error:
             raise Unavailable(f"{self.path} cannot be read: {error.strerror}.") from error
         return ""
+
+
+def exported_lines(export: Path) -> Iterator[str]:
+    """Yield the entries of an export of the log, as they stand there; the checkpoint stands behind them."""
+    with export.open(encoding="utf-8", errors="replace") as file:
+        yield from takewhile(lambda line: line.startswith("{"), (line.removesuffix("\n") for line in file))

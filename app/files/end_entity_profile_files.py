@@ -7,23 +7,28 @@ from typing import TYPE_CHECKING, Any, Final
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_schema import EndEntityProfileSchema
 from app.files.hierarchy_file import load_hierarchy
-from app.files.profile_files import HIERARCHY_FILE, profile_paths
+from app.files.profile_files import HIERARCHY_FILE, load_profile, profile_paths
 from app.files.profile_json_schema import json_schema_of
 from app.files.profile_keys import keys_table_of
 from app.files.yaml_file import load
 from app.pki import distinguished_name
 from app.pki.end_entity import TokenType
+from app.pki.end_entity_names import (
+    AlternativeNameField,
+    AlternativeNameFieldsRule,
+    SubjectField,
+    SubjectFieldsRule,
+)
 from app.pki.end_entity_profile import EndEntityProfile
 from app.pki.end_entity_rules import (
     AvailableCasRule,
     CertificateProfilesRule,
     EnrolmentWindowRule,
     PasswordRule,
-    SubjectField,
-    SubjectFieldsRule,
     TokenTypesRule,
     UsernameRule,
 )
+from app.pki.profile_rules import NameTemplate, ProfileType
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +56,7 @@ def load_end_entity_profile(path: Path, schema: EndEntityProfileSchema | None = 
         sha256=sha256,
         username=UsernameRule(data["username"]["pattern"], data["username"]["max"]),
         subject=_subject(data["subject"]),
+        alternative_names=_alternative_names(data["alternative_names"]),
         certificate_profiles=CertificateProfilesRule(**data["certificate_profiles"]),
         cas=AvailableCasRule(**data["cas"]),
         token_types=TokenTypesRule(
@@ -70,7 +76,9 @@ def load_end_entity_profiles(directory: Path) -> dict[str, EndEntityProfile]:
     if not paths:
         raise ConfigurationError(f"There is no end entity profile in {directory}.")
     schema = EndEntityProfileSchema(
-        profiles=[path.stem for path in profile_paths(directory.parent)],
+        profiles=[
+            path.stem for path in profile_paths(directory.parent) if load_profile(path).type is ProfileType.END_ENTITY
+        ],
         cas=[declared.name for declared in load_hierarchy(directory.parent / HIERARCHY_FILE)],
     )
     return {path.stem: load_end_entity_profile(path, schema) for path in paths}
@@ -84,4 +92,13 @@ def _subject(data: dict[str, Any]) -> SubjectFieldsRule:
         ),
         others=data["others"],
         default=distinguished_name.parse(data["default"]),
+    )
+
+
+def _alternative_names(data: dict[str, Any]) -> AlternativeNameFieldsRule:
+    defaults = (text.partition(":") for text in data["default"])
+    return AlternativeNameFieldsRule(
+        fields=tuple(AlternativeNameField(**field) for field in data["names"]),
+        others=data["others"],
+        default=tuple(NameTemplate(kind, text) for kind, _, text in defaults),
     )

@@ -3,153 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from itertools import chain
+from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, fields, validates_schema
 
 from app.errors import InvalidInput
-from app.files.profile_fields import Cas, Shorthand, Validity
-from app.files.profile_sections import ATTRIBUTES, about
+from app.files.end_entity_profile_sections import (
+    AlternativeNameFieldsSchema,
+    AvailableCasSchema,
+    CertificateProfilesSchema,
+    PasswordSchema,
+    SubjectFieldsSchema,
+    TokenTypesSchema,
+    UsernameSchema,
+)
+from app.files.profile_contradictions import refuse, template_problem
+from app.files.profile_fields import Length, Shorthand
+from app.files.profile_sections import about
 from app.pki import distinguished_name
-from app.pki.end_entity import MAX_USERNAME_BYTES, TokenType
 from app.pki.end_entity_rules import DOJOT_PASSWORD
-from app.pki.name_pattern import pattern_problem
-
-_TOKEN_TYPES: Final = [token_type.name for token_type in TokenType]
-_LONGEST_MINIMUM: Final = 32
-"""Of a password: what `midca entity add` makes up has 32 characters."""
 
 
-def _good_pattern(text: str) -> None:
-    if (problem := pattern_problem(text)) is not None:
-        raise ValidationError(problem)
-
-
-class UsernameSchema(Schema):
-    pattern = fields.Str(
-        load_default=None,
-        allow_none=False,
-        validate=_good_pattern,
-        metadata=about("Regular expression that the whole name must match.", "[a-f0-9]{5,6}", "EJBCA VALIDATION"),
-    )
-    max = fields.Int(
-        load_default=MAX_USERNAME_BYTES,
-        strict=True,
-        validate=validate.Range(1, MAX_USERNAME_BYTES),
-        metadata=about("Most characters.", 6, "RFC 5280 ub-common-name"),
-    )
-
-
-class SubjectFieldSchema(Schema):
-    name = fields.Str(
-        required=True,
-        validate=validate.OneOf(ATTRIBUTES),
-        metadata=about("The type of the attribute.", "CN", "RFC 4514 section 3"),
-    )
-    min = fields.Int(
-        load_default=0,
-        strict=True,
-        validate=validate.Range(0, 32),
-        metadata=about("Fewest of it; 1 and more: it must be there.", 1, "EJBCA REQUIRED"),
-    )
-    max = fields.Int(
-        load_default=1,
-        strict=True,
-        validate=validate.Range(1, 32),
-        metadata=about("Most of it.", 1, "EJBCA NUMBERARRAY"),
-    )
-    pattern = fields.Str(
-        load_default=None,
-        allow_none=False,
-        validate=_good_pattern,
-        metadata=about("Regular expression that the whole value must match.", "[A-Za-z ]+", "EJBCA VALIDATION"),
-    )
-
-    @validates_schema
-    def _ordered(self, data: dict[str, Any], **_: object) -> None:
-        if data["min"] > data["max"]:
-            raise ValidationError("min is greater than max")
-
-
-class SubjectFieldsSchema(Schema):
-    attributes = fields.List(
-        fields.Nested(SubjectFieldSchema),
-        load_default=list,
-        metadata=about("Attributes it may have.", [{"name": "CN", "min": 1}], "EJBCA USE"),
-    )
-    others = fields.Bool(load_default=False, metadata=about("Any other attribute may be there too.", True, "midca"))
-    default = fields.Str(
-        load_default="CN={username}",
-        metadata=about(
-            "The subject of who is registered without one; `{username}` is replaced.",
-            "CN={username}",
-            "EJBCA VALUE",
-        ),
-    )
-
-
-class CertificateProfilesSchema(Schema):
-    default = fields.Str(
-        required=True, metadata=about("The one without a choice.", "CFREE", "EJBCA DEFAULTCERTPROFILE")
-    )
-    allowed = Cas(
-        required=True,
-        metadata=about("`any`, or a list.", ["CFREE"], "EJBCA AVAILCERTPROFILES", **Cas.JSON),
-    )
-
-
-class AvailableCasSchema(Schema):
-    default = fields.Str(required=True, metadata=about("The one without a choice.", "IOTmidCA", "EJBCA DEFAULTCA"))
-    allowed = Cas(
-        required=True,
-        metadata=about("`any`, or a list.", ["IOTmidCA"], "EJBCA AVAILCAS", **Cas.JSON),
-    )
-
-
-class TokenTypesSchema(Schema):
-    default = fields.Str(
-        load_default=TokenType.USERGENERATED.name,
-        validate=validate.OneOf(_TOKEN_TYPES),
-        metadata=about("The one without a choice.", "USERGENERATED", "EJBCA DEFKEYSTORE"),
-    )
-    allowed = fields.List(
-        fields.Str(validate=validate.OneOf(_TOKEN_TYPES)),
-        required=True,
-        metadata=about("Those that may be registered.", ["USERGENERATED"], "EJBCA AVAILKEYSTORE"),
-    )
-
-
-class PasswordSchema(Schema):
-    default = fields.Bool(
-        required=True,
-        metadata=about("MIDCA_DEFAULT_PASSWORD applies when none is given; else one must be.", False, "EJBCA PASSWORD"),
-    )
-    min_length = fields.Int(
-        load_default=1,
-        strict=True,
-        validate=validate.Range(1, _LONGEST_MINIMUM),
-        metadata=about("Fewest characters.", 12, "EJBCA minimum password strength"),
-    )
-    refuse_guessable = fields.Bool(
-        load_default=False,
-        metadata=about(
-            "Refuse one that has fewer than 8 different characters beside the names and `dojot`.",
-            True,
-            "EJBCA minimum password strength",
-        ),
-    )
-
-
-class EnrolmentWindow(Validity):
+class EnrolmentWindow(Length):
     """``none``, or a length."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if value == "none":
-            return None
-        length = self._length(value)
-        if length is None:
-            raise ValidationError("is neither none, nor a number of days, nor a length such as 7d or 12h")
-        return super()._deserialize(value, *args, **kwargs)
+        return None if value == "none" else super()._deserialize(value, *args, **kwargs)
 
 
 class EndEntityProfileSchema(Schema):
@@ -167,6 +47,15 @@ class EndEntityProfileSchema(Schema):
         SubjectFieldsSchema,
         required=True,
         metadata=about("The subject.", {"attributes": [{"name": "CN", "min": 1}]}, "EJBCA subject DN fields"),
+    )
+    alternative_names = fields.Nested(
+        AlternativeNameFieldsSchema,
+        load_default=lambda: AlternativeNameFieldsSchema().load({}),
+        metadata=about(
+            "The alternative names; without this key it has none.",
+            {"names": [{"kind": "dns"}]},
+            "EJBCA subject alternative name fields",
+        ),
     )
     certificate_profiles = fields.Nested(
         CertificateProfilesSchema,
@@ -214,11 +103,15 @@ class EndEntityProfileSchema(Schema):
 
     @validates_schema
     def _no_contradictions(self, data: dict[str, Any], **_: object) -> None:
-        found: dict[str, list[str]] = {}
-        for key, sentence in (*_subject(data["subject"]), *_choices(data), *_password(data), *self._unknown(data)):
-            found.setdefault(key, []).append(sentence)
-        if found:
-            raise ValidationError(found)
+        refuse(
+            chain(
+                _subject(data["subject"]),
+                _alternative_names(data["alternative_names"]),
+                _choices(data),
+                _password(data),
+                self._unknown(data),
+            )
+        )
 
     def _unknown(self, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for key, known in self.names.items():
@@ -250,6 +143,21 @@ def _subject(subject: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "subject", f"the default has {given.count(attribute['name'])} {attribute['name']}"
     if not subject["others"] and (unlisted := sorted(set(given) - set(names))):
         yield "subject", f"the default has {', '.join(unlisted)}, which is not allowed"
+
+
+def _alternative_names(names: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    kinds = [field["kind"] for field in names["names"]]
+    if len(set(kinds)) < len(kinds):
+        yield "alternative_names", "a kind is there twice"
+    given = [text.partition(":")[0] for text in names["default"]]
+    for field in names["names"]:
+        if names["default"] and not field["least"] <= given.count(field["kind"]) <= field["most"]:
+            yield "alternative_names", f"the default has {given.count(field['kind'])} {field['kind']}"
+    if not names["others"] and (unlisted := sorted(set(given) - set(kinds))):
+        yield "alternative_names", f"the default has {', '.join(unlisted)}, which is not allowed"
+    for text in names["default"]:
+        if (problem := template_problem(text, ("username",))) is not None:
+            yield "alternative_names", problem
 
 
 def _choices(data: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from app.errors import ConfigurationError, InvalidInput
 from app.files.yaml_file import load
 from app.pki import distinguished_name
-from app.pki.declared_authority import KEY_TYPES, DeclaredAuthority
+from app.pki.declared_authority import KEY_TYPES, ROOT_PROFILE, SUB_PROFILE, DeclaredAuthority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,8 @@ class _AuthoritySchema(Schema):
     # A CA's name is also the name of its files, so it holds nothing a path could be built from.
     name = fields.Str(required=True, validate=validate.Regexp(_NAME.pattern + r"\Z", error="is no name for a CA"))
     dn = _Dn()
-    validity = fields.Int(required=True, strict=True, validate=validate.Range(1, _MAX_DAYS))
+    profile = fields.Str(load_default=None)
+    validity = fields.Int(load_default=None, strict=True, validate=validate.Range(1, _MAX_DAYS))
     keytype = fields.Str(load_default="RSA", validate=validate.OneOf(KEY_TYPES))
     keysize = fields.Int(load_default=4096, strict=True, validate=validate.Range(2048, 8192))
     pathlen = fields.Int(load_default=None, allow_none=True, strict=True, validate=validate.Range(0, 9))
@@ -56,9 +57,9 @@ class _HierarchySchema(Schema):
 
 def load_hierarchy(path: Path) -> tuple[DeclaredAuthority, ...]:
     """Read the declared CAs, each issuer before the CAs it signs; raise :class:`ConfigurationError` naming the key."""
-    data, sha256 = load(path, _HierarchySchema())
+    data, _ = load(path, _HierarchySchema())
     flat = data["hierarchy"] == "flat"
-    declared = [authority for root in data["cas"] for authority in _flatten(root, None, sha256, flat=flat)]
+    declared = [authority for root in data["cas"] for authority in _flatten(root, None, flat=flat)]
     for attribute in ("name", "subject"):
         values = [getattr(authority, attribute) for authority in declared]
         if len(set(values)) < len(values):
@@ -73,18 +74,20 @@ def _depth(data: dict[str, Any]) -> int:
     return max((1 + _depth(sub) for sub in data["subca"]), default=0)
 
 
-def _flatten(data: dict[str, Any], issuer: str | None, sha256: str, *, flat: bool) -> list[DeclaredAuthority]:
+def _flatten(data: dict[str, Any], issuer: str | None, *, flat: bool) -> list[DeclaredAuthority]:
+    own_issuer = None if flat else issuer
     authority = DeclaredAuthority(
         name=data["name"],
         subject=data.get("dn") or distinguished_name.of_common_name(data["name"]),
-        validity=timedelta(days=data["validity"]),
+        validity=None if data["validity"] is None else timedelta(days=data["validity"]),
         key_type=data["keytype"],
         key_size=data["keysize"],
         path_length=data["pathlen"],
         signs_end_entities=data["end_entities"],
-        issuer=None if flat else issuer,
-        sha256=sha256,
+        issuer=own_issuer,
+        profile=data["profile"] or (ROOT_PROFILE if own_issuer is None else SUB_PROFILE),
+        depth=0 if flat else _depth(data),
         crl_partitions=data["crl_partitions"],
     )
-    below = [inner for sub in data["subca"] for inner in _flatten(sub, authority.name, sha256, flat=flat)]
+    below = [inner for sub in data["subca"] for inner in _flatten(sub, authority.name, flat=flat)]
     return below if flat and not authority.signs_end_entities else [authority, *below]

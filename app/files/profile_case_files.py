@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, InvalidInput
 from app.files.profile_fields import Der, Oid
 from app.files.yaml_file import load, yaml_files
+from app.pki import alternative_name
+from app.pki.period import Period
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +28,16 @@ _FIELDS: Final = (
     "backdate",
     "hash",
     "ca",
+    "pathlen",
     "cas",
     "key_usage",
     "extended_key_usage",
     "alternative_names",
     "policies",
     "cps",
+    "notices",
+    "name_constraints",
+    "ocsp_nocheck",
     "must_staple",
     "extensions",
     "values",
@@ -54,7 +60,7 @@ class ProfileCase:
     """One case: ``csr`` (text) or the recipe of a request, for an end entity, and what must come of it.
 
     Either ``issued``, the fields the certificate must have, or ``refused``, a part of the sentence. ``subject`` None
-    means ``CN=<entity>``.
+    means ``CN=<entity>``; ``alternative_names`` and ``period`` are what the end entity is registered with.
     """
 
     name: str
@@ -64,6 +70,8 @@ class ProfileCase:
     request: RequestRecipe
     issued: dict[str, Any]
     refused: str | None
+    alternative_names: tuple[x509.GeneralName, ...] = ()
+    period: Period = field(default_factory=Period)
 
 
 class _ExtensionSchema(Schema):
@@ -83,6 +91,9 @@ class _CaseSchema(Schema):
     name = fields.Str(required=True)
     entity = fields.Str(load_default="f60c28")
     subject = fields.Str(load_default=None)
+    alternative_names = fields.List(fields.Str(), load_default=list)
+    start_time = fields.Str(load_default=None)
+    end_time = fields.Str(load_default=None)
     csr = fields.Str(load_default=None)
     request = fields.Nested(_RecipeSchema, load_default=None)
     issued = fields.Dict(keys=fields.Str(validate=validate.OneOf(_FIELDS)), load_default=None)
@@ -118,6 +129,11 @@ def _case(path: Path, data: dict[str, Any]) -> ProfileCase:
             csr = (path.parent / data["csr"]).read_text(encoding="ascii")
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{path}: csr: {data['csr']} cannot be read: {error}.") from error
+    try:
+        names = alternative_name.parse(",".join(data["alternative_names"]))
+        period = Period.from_texts(data["start_time"], data["end_time"])
+    except InvalidInput as error:
+        raise ConfigurationError(f"{path}: {data['name']}: {error}") from error
     return ProfileCase(
         name=data["name"],
         entity=data["entity"],
@@ -131,4 +147,6 @@ def _case(path: Path, data: dict[str, Any]) -> ProfileCase:
         ),
         issued=data["issued"] or {},
         refused=data["refused"],
+        alternative_names=names,
+        period=period,
     )

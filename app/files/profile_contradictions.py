@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from marshmallow import ValidationError
 
 from app.errors import InvalidInput
 from app.pki import distinguished_name
-from app.pki.profile_rules import KeyUsageRule, NameTemplate, OtherExtensionsRule, is_the_cas_alone
+from app.pki.profile_rules import WEEKDAYS, KeyUsageRule, NameTemplate, OtherExtensionsRule, is_the_cas_alone
 
+_ENOUGH_TO_MOVE: Final = timedelta(days=8)
 _SIGNS_CERTIFICATES: Final = {"keyCertSign", "cRLSign"}
 _NOT_FOR_END_ENTITIES: Final = {
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "stands for every usage there is",
@@ -22,7 +25,7 @@ _NOT_FOR_END_ENTITIES: Final = {
     ExtendedKeyUsageOID.CERTIFICATE_TRANSPARENCY: "signs precertificates for the CA (RFC 6962 section 3.1)",
 }
 _TLS: Final = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
-_PLACEHOLDERS: Final = ("username", "common_name")
+PLACEHOLDERS: Final = ("username", "common_name")
 _SAMPLES: Final = ("device", "192.0.2.1", "2001:db8::1", "a@b.example", "1")
 """One of them fits wherever a template can come out as a name at all."""
 _AUTHENTICATES: Final = {"digitalSignature", "keyEncipherment", "keyAgreement"}
@@ -34,14 +37,38 @@ _OF_OTHER_KEYS: Final = {
 }
 
 
+def refuse(found: Iterable[tuple[str, str]]) -> None:
+    """Raise :class:`ValidationError` with all that was found, by key."""
+    problems: dict[str, list[str]] = {}
+    for key, sentence in found:
+        problems.setdefault(key, []).append(sentence)
+    if problems:
+        raise ValidationError(problems)
+
+
 def contradictions(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the key and what is wrong with it, for each contradiction in a file whose values are well-formed."""
+    yield from validity_contradictions(data)
     yield from _key_usage(data)
     yield from _extended_key_usage(data)
     yield from _alternative_names(data)
     yield from _subject(data["subject"]["template"])
-    yield from _policies(data["policies"])
-    yield from _extensions(data)
+    yield from policy_contradictions(data["policies"])
+    yield from extension_contradictions(data)
+
+
+def validity_contradictions(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with how long certificates last."""
+    validity, longest = data["validity"], data.get("validity_override")
+    if isinstance(validity, timedelta):
+        if validity <= timedelta(minutes=data["backdate"]):
+            yield "validity", "is no longer than backdate, so that every certificate has ended when it is signed"
+        if data.get("no_end_on") and validity < _ENOUGH_TO_MOVE:
+            yield "no_end_on", f"a certificate that lasts less than {_ENOUGH_TO_MOVE.days} days has no day to move to"
+        if isinstance(longest, timedelta) and longest < validity:
+            yield "validity_override", "is shorter than validity, which is given to who asks for nothing"
+    if len(set(data.get("no_end_on", ()))) == len(WEEKDAYS):
+        yield "no_end_on", "leaves no day to end on"
 
 
 def _key_usage(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -92,14 +119,22 @@ def _alternative_names(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if len(names["templates"]) > names["max"]:
         yield "alternative_names", "there are more templates than names at most"
     for text in names["templates"]:
-        if (unknown := _unknown_placeholder(text)) is not None:
-            yield "alternative_names", f"{text!r} holds {unknown}; only {{username}} and {{common_name}} are replaced"
-        elif not any(_can_be_made(text, sample) for sample in _SAMPLES):
-            yield "alternative_names", f"{text!r} never comes out as a name of its kind"
+        if (problem := template_problem(text)) is not None:
+            yield "alternative_names", problem
 
 
-def _unknown_placeholder(text: str) -> str | None:
-    rest = re.sub(rf"\{{({'|'.join(_PLACEHOLDERS)})\}}", "", text)
+def template_problem(text: str, placeholders: tuple[str, ...] = PLACEHOLDERS) -> str | None:
+    """Return why the template of a name can come to nothing, or None."""
+    if (unknown := _unknown_placeholder(text, placeholders)) is not None:
+        known = " and ".join(f"{{{name}}}" for name in placeholders)
+        return f"{text!r} holds {unknown}; only {known} {'are' if len(placeholders) > 1 else 'is'} replaced"
+    if not any(_can_be_made(text, sample) for sample in _SAMPLES):
+        return f"{text!r} never comes out as a name of its kind"
+    return None
+
+
+def _unknown_placeholder(text: str, placeholders: tuple[str, ...] = PLACEHOLDERS) -> str | None:
+    rest = re.sub(rf"\{{({'|'.join(placeholders)})\}}", "", text)
     brace = re.search(r"\{[^{}]*\}?|\}", rest)
     return brace[0] if brace else None
 
@@ -107,13 +142,14 @@ def _unknown_placeholder(text: str) -> str | None:
 def _can_be_made(text: str, sample: str) -> bool:
     kind, _, template = text.partition(":")
     try:
-        NameTemplate(kind, template).name(dict.fromkeys(_PLACEHOLDERS, sample))
+        NameTemplate(kind, template).name(dict.fromkeys(PLACEHOLDERS, sample))
     except ValueError:
         return False
     return True
 
 
-def _policies(policies: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def policy_contradictions(policies: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the certificate policies."""
     oids = [policy["oid"] for policy in policies]
     if len(set(oids)) < len(oids):
         yield "policies", "a policy is there twice (RFC 5280 section 4.2.1.4)"
@@ -135,9 +171,10 @@ def _subject(template: str | None) -> Iterator[tuple[str, str]]:
         yield "subject", "the template gives every end entity the same name; it needs {username} or {common_name}"
 
 
-def _extensions(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def extension_contradictions(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the extensions that the profile writes or keeps."""
     written = [value["oid"] for value in data["extensions"]]
-    kept = data["keep_extensions"]
+    kept = data.get("keep_extensions", [])
     if len(set(written)) < len(written):
         yield "extensions", "an extension is there twice"
     taken = {oid: key for oid, key in _OF_OTHER_KEYS.items() if data.get(key) or oid in OtherExtensionsRule.GOVERNED}

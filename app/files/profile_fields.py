@@ -60,6 +60,15 @@ class Validity(fields.Field["timedelta | datetime"]):
         )
 
 
+class Length(Validity):
+    """The same without dates."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> timedelta | datetime:
+        if self._length(value) is None:
+            raise ValidationError("is neither a number of days, nor a length such as 7d or 12h")
+        return super()._deserialize(value, *args, **kwargs)
+
+
 def _date(text: str) -> str | date:
     """Return the date that a quoted ``2030-12-31`` or ``2030-12-31T23:59:59Z`` is, else the text."""
     try:

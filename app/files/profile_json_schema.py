@@ -9,19 +9,12 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
 from app.files.profile_fields import Shorthand
-from app.files.profile_schema import ProfileSchema
 
 if TYPE_CHECKING:
     from marshmallow import Schema, fields
 
-SCHEMA_FILE: Final = "profile.schema.json"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _COMPONENTS: Final = "#/components/schemas/"
-
-
-def profile_json_schema() -> str:
-    """Return the schema of a certificate profile as text, with a newline at its end."""
-    return json_schema_of(ProfileSchema, "midca certificate profile")
 
 
 def json_schema_of(schema: type[Schema], title: str) -> str:

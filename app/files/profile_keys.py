@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import fields, missing
 
-from app.files.profile_schema import ProfileSchema
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from marshmallow import Schema
-
-
-def profile_keys_table() -> str:
-    """Return the table of a certificate profile, with a newline at its end."""
-    return keys_table_of(ProfileSchema())
 
 
 def keys_table_of(schema: Schema) -> str:
@@ -28,8 +21,8 @@ def keys_table_of(schema: Schema) -> str:
 
 
 def _rows(schema: Schema, prefix: str) -> Iterator[tuple[str, ...]]:
-    for name, field in schema.fields.items():
-        about = field.metadata
+    for attribute, field in schema.fields.items():
+        name, about = field.data_key or attribute, field.metadata
         yield (
             f"`{prefix}{name}`",
             str(about["description"]).replace("|", "\\|"),
@@ -46,7 +39,7 @@ def _default(field: fields.Field[Any]) -> str:
     if field.required:
         return "must be there"
     default = field.load_default() if callable(field.load_default) else field.load_default
-    return "none" if default in (missing, None, []) or isinstance(default, dict) else _code(default)
+    return "none" if default in (missing, None, [], ()) or isinstance(default, dict) else _code(default)
 
 
 def _code(value: Any) -> str:

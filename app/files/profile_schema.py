@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, fields, validate, validates_schema
 
-from app.files.profile_contradictions import contradictions
-from app.files.profile_fields import Cas, Lint, Oid, Shorthand, Validity
+from app.files.profile_contradictions import contradictions, refuse
+from app.files.profile_fields import Cas, Oid, Shorthand, Validity
 from app.files.profile_sections import (
     AlternativeNamesSchema,
     BasicConstraintsSchema,
     ExtendedKeyUsageSchema,
     KeySchema,
-    KeyUsageSchema,
-    PolicySchema,
-    StaticExtensionSchema,
     SubjectSchema,
     about,
 )
-from app.pki.certificate_lint import EXTRA, LintLevel
-from app.pki.certificate_template import Pointer
-
-HASHES: Final[dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None]] = {
-    "SHA256": hashes.SHA256(),
-    "SHA384": hashes.SHA384(),
-    "SHA512": hashes.SHA512(),
-    "inherit": None,
-}
+from app.files.profile_shared import (
+    AUTHORITY_INFORMATION,
+    BACKDATE,
+    CRL_DISTRIBUTION_POINTS,
+    EXTENSIONS,
+    FRESHEST_CRL,
+    LINT,
+    POLICIES,
+    SIGNATURE_HASH,
+    key_usage,
+)
+from app.pki.profile_rules import WEEKDAYS, ProfileType
 
 
 class ProfileSchema(Schema):
-    """The whole file."""
+    """The whole file of a profile for end entities."""
 
+    type = fields.Str(
+        load_default=str(ProfileType.END_ENTITY),
+        validate=validate.OneOf([str(ProfileType.END_ENTITY)], error=f"is one of {', '.join(ProfileType)}"),
+        metadata=about(
+            "For whom. `ca` and `ocsp_responder` have the keys of the tables below.", "end_entity", "EJBCA type"
+        ),
+    )
     key = fields.Nested(
         KeySchema,
         required=True,
         metadata=about("Which keys are certified.", {"curves": ["P-256"]}, "EJBCA availablekeyalgorithms"),
     )
-    signature_hash = fields.Str(
-        required=True,
-        validate=validate.OneOf(HASHES),
-        metadata=about(
-            "Hash of the signature; its algorithm is that of the CA's key. `inherit`: as strong as the CA's key.",
-            "inherit",
-            "EJBCA signaturealgorithm",
-        ),
-    )
+    signature_hash = SIGNATURE_HASH
     validity = Validity(
         required=True,
         metadata=about(
@@ -58,11 +56,25 @@ class ProfileSchema(Schema):
             **Validity.JSON,
         ),
     )
-    backdate = fields.Int(
-        load_default=10,
-        strict=True,
-        validate=validate.Range(0, 60),
-        metadata=about("Minutes before now that a certificate starts.", 10, "EJBCA certificatevalidityoffset"),
+    validity_override = Validity(
+        load_default=None,
+        metadata=about(
+            "The most that an end entity (`startTime`, `endTime`) or a request (`notBefore`, `notAfter`) may ask for "
+            "instead, counted from where `validity` starts; none: neither may.",
+            "30y",
+            "EJBCA allowvalidityoverride",
+            **Validity.JSON,
+        ),
+    )
+    backdate = BACKDATE
+    no_end_on = fields.List(
+        fields.Str(validate=validate.OneOf(WEEKDAYS)),
+        load_default=list,
+        metadata=about(
+            "Weekdays (UTC) on which no certificate ends; the end moves to a day before.",
+            ["saturday", "sunday"],
+            "EJBCA expirationrestrictionweekdays",
+        ),
     )
     subject = Shorthand(
         SubjectSchema,
@@ -77,11 +89,7 @@ class ProfileSchema(Schema):
         required=True,
         metadata=about("Subject alternative names.", {"dns": True}, "RFC 5280 4.2.1.6"),
     )
-    key_usage = fields.Nested(
-        KeyUsageSchema,
-        required=True,
-        metadata=about("What the key may do.", {"bits": ["digitalSignature"], "critical": True}, "RFC 5280 4.2.1.3"),
-    )
+    key_usage = key_usage(["digitalSignature"])
     extended_key_usage = Shorthand(
         ExtendedKeyUsageSchema,
         load_default=lambda: {"usages": [], "critical": False},
@@ -95,23 +103,11 @@ class ProfileSchema(Schema):
         required=True,
         metadata=about("That the holder is no CA.", {"ca": False, "critical": True}, "RFC 5280 4.2.1.9"),
     )
-    policies = fields.List(
-        fields.Nested(PolicySchema),
-        load_default=list,
-        metadata=about("Certificate policies.", [{"oid": "1.3.6.1.4.1.55555.1.1"}], "RFC 5280 4.2.1.4"),
-    )
+    policies = POLICIES
     must_staple = fields.Bool(
         load_default=False, metadata=about("A server must staple an OCSP answer (TLS feature).", False, "RFC 7633")
     )
-    extensions = fields.List(
-        fields.Nested(StaticExtensionSchema),
-        load_default=list,
-        metadata=about(
-            "Extensions of one value for all.",
-            [{"oid": "1.3.6.1.4.1.55555.2", "der": "0c05646f6a6f74"}],
-            "EJBCA custom certificate extensions",
-        ),
-    )
+    extensions = EXTENSIONS
     keep_extensions = fields.List(
         Oid(metadata={"type": "string"}),
         load_default=list,
@@ -121,25 +117,9 @@ class ProfileSchema(Schema):
             "EJBCA overridableextensionoids",
         ),
     )
-    crl_distribution_points = fields.Bool(
-        load_default=True,
-        metadata=about(
-            "Name the URL of the revocation list, where MIDCA_PUBLIC_URL is set.", True, "RFC 5280 4.2.1.13"
-        ),
-    )
-    freshest_crl = fields.Bool(
-        load_default=True,
-        metadata=about("Name the URL of the delta list too, where deltas are issued.", True, "RFC 5280 4.2.1.15"),
-    )
-    authority_information = fields.List(
-        fields.Str(validate=validate.OneOf([str(Pointer.CA_ISSUERS), str(Pointer.OCSP)])),
-        load_default=lambda: [str(Pointer.CA_ISSUERS), str(Pointer.OCSP)],
-        metadata=about(
-            "Name the URLs of the issuer's certificate and of the OCSP responder, where MIDCA_PUBLIC_URL is set.",
-            ["caIssuers", "ocsp"],
-            "RFC 5280 4.2.2.1",
-        ),
-    )
+    crl_distribution_points = CRL_DISTRIBUTION_POINTS
+    freshest_crl = FRESHEST_CRL
+    authority_information = AUTHORITY_INFORMATION
     renewal_window = fields.Int(
         load_default=None,
         allow_none=True,
@@ -164,16 +144,7 @@ class ProfileSchema(Schema):
         load_default=True,
         metadata=about("An end entity may have its own key certified again.", True, "EJBCA CA setting"),
     )
-    lint = Lint(
-        load_default=LintLevel.OFF,
-        metadata=about(
-            "Have pkilint look at the very certificate before it is signed; findings from this severity on refuse. "
-            f"Needs `{EXTRA}`.",
-            "error",
-            "EJBCA external command validators",
-            **Lint.JSON,
-        ),
-    )
+    lint = LINT
     cas = Cas(
         required=True,
         metadata=about("CAs that may use the profile: `any`, or a list.", "any", "EJBCA availablecas", **Cas.JSON),
@@ -181,8 +152,4 @@ class ProfileSchema(Schema):
 
     @validates_schema
     def _no_contradictions(self, data: dict[str, Any], **_: object) -> None:
-        found: dict[str, list[str]] = {}
-        for key, sentence in contradictions(data):
-            found.setdefault(key, []).append(sentence)
-        if found:
-            raise ValidationError(found)
+        refuse(contradictions(data))

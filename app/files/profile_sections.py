@@ -8,12 +8,12 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.files.profile_fields import Der, Networks, Oid, Patterns
 from app.pki.name_pattern import pattern_problem
-from app.pki.profile_rules import ExtendedKeyUsageRule, KeyRule, KeyUsageRule
+from app.pki.profile_rules import ExtendedKeyUsageRule, KeyRule, KeyUsageRule, NameSource
 
 CURVES: Final = {name: curve for curve, name in KeyRule.CURVES.items()}
 ATTRIBUTES: Final = ("E", "UID", "CN", "SN", "GIVENNAME", "SURNAME", "T", "OU", "O", "L", "ST", "DC", "C")
 USAGES: Final = ExtendedKeyUsageRule.NAMES
-_NAME_KINDS: Final = ("dns", "ip", "uri", "email")
+NAME_KINDS: Final = ("dns", "ip", "uri", "email")
 
 
 def about(description: str, example: Any, source: str, **more: Any) -> dict[str, Any]:
@@ -109,15 +109,30 @@ def _kind(description: str, example: Any, kind: type[Patterns] = Patterns) -> Pa
     return kind(load_default=False, metadata=metadata)
 
 
+def name_template() -> fields.Str:
+    """A name of which ``{username}`` is a part."""
+    return fields.Str(
+        validate=validate.Regexp(rf"({'|'.join(NAME_KINDS)}):\S+\Z", error="is not like dns:{{username}}.example")
+    )
+
+
 class AlternativeNamesSchema(Schema):
-    dns = _kind("Host names a request may bring, or patterns of them.", [r"[a-z0-9-]+\.devices\.example"])
-    ip = _kind("Addresses a request may bring, or networks they must lie in.", ["10.0.0.0/8"], Networks)
-    uri = _kind("URIs a request may bring, or patterns of them.", ["urn:dojot:[a-z0-9]+"])
-    email = _kind("Mailboxes a request may bring, or patterns of them.", [r"[a-z]+@devices\.example"])
-    templates = fields.List(
-        fields.Str(
-            validate=validate.Regexp(rf"({'|'.join(_NAME_KINDS)}):\S+\Z", error="is not like dns:{{username}}.example")
+    source = fields.Str(
+        load_default=str(NameSource.BOTH),
+        validate=validate.OneOf([str(source) for source in NameSource]),
+        metadata=about(
+            "Who may bring names: the `request`, the end `entity` as it was registered, or `both`; all are held to "
+            "what follows.",
+            "entity",
+            "EJBCA allowextensionoverride for 2.5.29.17",
         ),
+    )
+    dns = _kind("Host names there may be, or patterns of them.", [r"[a-z0-9-]+\.devices\.example"])
+    ip = _kind("Addresses there may be, or networks they must lie in.", ["10.0.0.0/8"], Networks)
+    uri = _kind("URIs there may be, or patterns of them.", ["urn:dojot:[a-z0-9]+"])
+    email = _kind("Mailboxes there may be, or patterns of them.", [r"[a-z]+@devices\.example"])
+    templates = fields.List(
+        name_template(),
         load_default=list,
         metadata=about(
             "Names the profile writes; `{username}` and `{common_name}` are replaced.",
@@ -192,6 +207,14 @@ class PolicySchema(Schema):
         schemes={"http", "https"},
         validate=validate.Regexp(r"[\x21-\x7e]+\Z", error="is not ASCII (RFC 5280 4.2.1.4: an IA5String)"),
         metadata=about("Address of the practice statement.", "https://pki.example/cps", "RFC 5280 4.2.1.4"),
+    )
+    notice = fields.Str(
+        load_default=None,
+        validate=validate.And(
+            validate.Length(1, 200),
+            validate.Predicate("isprintable", error="holds a character that cannot be shown"),
+        ),
+        metadata=about("A text, of at most 200 characters.", "For devices of dojot.", "RFC 5280 4.2.1.4"),
     )
 
 

@@ -8,6 +8,7 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedRandom
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.errors import ConfigurationError
@@ -31,28 +32,43 @@ def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
     Raises :class:`FileExistsError` rather than touch one that is there. One process at a time (the set-up's lock).
     """
-    _write(path, content, mode, os.link)  # unlike a rename, a link fails when the name is taken
+    with writing_once(path, mode=mode) as file:
+        file.write(content)
 
 
 def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write as :func:`write_once` does, in the place of what is there: who reads sees all of the old or of the new."""
-    _write(path, content, mode, os.replace)
+    with _writing(path, mode, os.replace) as file:
+        file.write(content)
 
 
-def _write(path: Path, content: bytes, mode: int, put: Callable[[Path, Path], None]) -> None:
+@contextmanager
+def writing_once(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
+    """Do what :func:`write_once` does with what the block writes; if the block raises, there is no file."""
+    with _writing(path, mode, os.link) as file:  # unlike a rename, a link fails when the name is taken
+        yield file
+
+
+@contextmanager
+def _writing(path: Path, mode: int, put: Callable[[Path, Path], None]) -> Iterator[BufferedRandom]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     for left_by_a_kill in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
         left_by_a_kill.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         put(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory on disk."""
+    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

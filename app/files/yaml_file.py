@@ -12,7 +12,7 @@ from marshmallow import Schema, ValidationError
 from app.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
 
@@ -65,8 +65,8 @@ def load(path: Path, schema: Schema) -> tuple[Any, str]:
     return data, sha256
 
 
-def load_with_text(path: Path, schema: Schema) -> tuple[Any, str, str]:
-    """Return the same and the text of the file, which is UTF-8."""
+def load_with_text(path: Path, schema: Schema | Callable[[Any], Schema]) -> tuple[Any, str, str]:
+    """Return the same and the text of the file, which is UTF-8; the schema may depend on what is in it."""
     try:
         content = path.read_bytes()
         text = content.decode()
@@ -78,8 +78,9 @@ def load_with_text(path: Path, schema: Schema) -> tuple[Any, str, str]:
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         # ValueError: not UTF-8, or a date that never was; OverflowError: one beyond the calendar, seen from Greenwich
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
+    document = document if document is not None else {}
     try:
-        data = schema.load(document if document is not None else {})
+        data = (schema if isinstance(schema, Schema) else schema(document)).load(document)
     except ValidationError as error:
         sentences = (f"{key or 'the file'}: {text}{_line(node, key)}" for key, text in _problems(error.messages))
         raise ConfigurationError(f"{path}: {'; '.join(sentences)}") from error

@@ -36,8 +36,10 @@ class Reconciliation:
         self._issued_lists: set[ListRecord] = set()
         self._tokens: dict[str, dict[str, Any]] = {}
         self._revoked_tokens: set[str] = set()
+        self._restores: set[tuple[int, str]] = set()
         self._readers: dict[str, Callable[[dict[str, Any]], None]] = {
             Action.CERTIFICATE_PENDING: self._pending,
+            Action.CERTIFICATE_IMPORTED: self._imported,
             Action.CERTIFICATE_ISSUED: self._issued,
             Action.CERTIFICATE_ORPHAN: self._orphan,
             Action.CERTIFICATE_REVOKED: self._revoked,
@@ -47,6 +49,7 @@ class Reconciliation:
             Action.CRL_ISSUED: self._list_issued,
             Action.TOKEN_CREATED: self._token_created,
             Action.TOKEN_REVOKED: self._token_revoked,
+            Action.BACKUP_RESTORED: self._restored,
         }
 
     def read(self, entries: Iterable[dict[str, Any]]) -> None:
@@ -98,15 +101,30 @@ class Reconciliation:
                 self._findings.add(FindingKind.ROW_UNLIKE_ENTRY, f"The certificate {serial} {_difference(row, told)}.")
 
     def settle_others(self) -> None:
-        """The same for revocation lists and access tokens."""
+        """The same for revocation lists, access tokens and restores."""
         self._settle_lists()
         self._settle_tokens()
+        for entry, _ in self._restores ^ set(self._rows.restores()):
+            self._findings.add(
+                FindingKind.ROW_UNLIKE_ENTRY, f"The log and the record differ in whether entry {entry} is a restore."
+            )
 
     def _pending(self, entry: dict[str, Any]) -> None:
         record = (entry["ca"], entry["object"], entry["tbs_sha256"], "pending", _GOOD)
         if entry["serial"] in self._certificates:
             self._findings.add(FindingKind.EDITED, f"Entry {entry['seq']} records {entry['serial']} a second time.")
         self._certificates[entry["serial"]] = record
+
+    def _imported(self, entry: dict[str, Any]) -> None:
+        """One that was not recorded when it was signed, or of which only the bytes were missing."""
+        before = self._certificates.get(entry["serial"], _NOBODY)
+        self._certificates[entry["serial"]] = (
+            entry["ca"],
+            entry["object"],
+            entry["tbs_sha256"],
+            entry["state"],
+            before[4],
+        )
 
     def _issued(self, entry: dict[str, Any]) -> None:
         self._leave_pending(entry, "issued")
@@ -152,6 +170,9 @@ class Reconciliation:
 
     def _token_revoked(self, entry: dict[str, Any]) -> None:
         self._revoked_tokens.add(entry["object"])
+
+    def _restored(self, entry: dict[str, Any]) -> None:
+        self._restores.add((entry["seq"], entry["verifier"]))
 
     def _settle_lists(self) -> None:
         pending, issued = dict(self._lists), set(self._issued_lists)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Unavailable
+from app.pki.checkpoint import NoteVerifier
 from app.pki.merkle_tree import MerkleTree, leaf_hash
 from app.store.audit_log import chained
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.store.audit_log import AuditLog
     from app.store.checkpoints import CheckpointStore
     from app.store.database import Database
+    from app.store.restores import RestoreStore
 
 ENTRIES: Final = 1000
 """After so many entries a checkpoint is due, however little time went by."""
@@ -33,12 +35,14 @@ class Checkpoints:
 
     A log must never sign a checkpoint that contradicts an earlier one (c2sp.org/tlog-checkpoint), so the newest one in
     the file is compared before another is signed. The tree goes on from the last checkpoint; entries behind it are
-    looked at by a start of the server and by a verification, not by every checkpoint.
+    looked at by a start of the server and by a verification, not by every checkpoint. Of a log that was restored,
+    checkpoints of before bind what came with the backup.
     """
 
     database: Database
     log: AuditLog
     store: CheckpointStore
+    restores: RestoreStore
     file: CheckpointFile
     signer: NoteSigner
     now: Callable[[], datetime]
@@ -74,9 +78,8 @@ class Checkpoints:
 
         This reads all of these entries, a few microseconds each.
         """
-        saved = self.file.newest()
+        saved = self._saved()
         if saved is not None:
-            self._check_signed(saved)
             tree = MerkleTree()
             for leaf in self.log.leaves(range(saved.size)):
                 tree.append(leaf)
@@ -90,7 +93,7 @@ class Checkpoints:
         return size - newest.size >= ENTRIES or not timedelta(0) <= now - newest.at < self.interval
 
     def _write(self) -> None:
-        tree = self._grown(self.file.newest())
+        tree = self._grown(self._saved())
         checkpoint = self.signer.checkpoint(tree.size, tree.root())
         # The file first: what is in it and not in the database is still true of the log.
         self.file.append(checkpoint)
@@ -99,8 +102,6 @@ class Checkpoints:
 
     def _grown(self, saved: Checkpoint | None) -> MerkleTree:
         """Return the tree over all entries, grown from the last checkpoint and held against the one in the file."""
-        if saved is not None:
-            self._check_signed(saved)
         begin = self.store.newest(up_to=saved.size if saved else None)
         tree = begin.tree() if begin else MerkleTree()
         if begin is not None and self.log.size() < begin.size:
@@ -119,11 +120,17 @@ class Checkpoints:
             _compare(saved, tree)
         return tree
 
-    def _check_signed(self, saved: Checkpoint) -> None:
-        if not self.signer.verifier.has_signed(saved):
-            raise Unavailable(
-                f"The newest checkpoint in {self.file.path} is not signed by this log's key: run midca audit verify."
-            )
+    def _saved(self) -> Checkpoint | None:
+        """Return the newest checkpoint in the file, None when it covers what a restore has lost."""
+        saved = self.file.newest()
+        if saved is None or self.signer.verifier.has_signed(saved):
+            return saved
+        for restore in self.restores.all():
+            if NoteVerifier.from_text(restore.verifier).has_signed(saved):
+                return saved if saved.size < restore.entry else None
+        raise Unavailable(
+            f"The newest checkpoint in {self.file.path} is not signed by this log's key: run midca audit verify."
+        )
 
 
 def _compared(saved: Checkpoint, tree: MerkleTree) -> bool:

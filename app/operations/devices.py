@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, ParamSpec
 
 from app.errors import Refusal, Unavailable
-from app.operations.end_entities import Registration
+from app.operations.registration import Registration
 from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
 

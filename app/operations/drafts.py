@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.errors import ProfileViolation
 from app.pki import certificate_lint
+from app.pki.certificate_authority import self_signed
+from app.pki.certificate_lint import LintLevel
 from app.pki.declared_authority import generate_like
 
 if TYPE_CHECKING:
@@ -45,16 +47,25 @@ class Drafts:
 
         What a linter finds is mostly the profile's fault, but the request must be refused all the same.
         """
-        if profile.lint is certificate_lint.LintLevel.OFF:
-            return
-        draft = self.draft(authority, template, serial=serial, now=now)
-        if found := certificate_lint.findings(draft, profile.lint):
-            raise ProfileViolation(
-                dict.fromkeys(f"The linter refuses the certificate: {finding}." for finding in found)
-            )
+        if profile.lint is not LintLevel.OFF:
+            _refuse_findings(profile, self.draft(authority, template, serial=serial, now=now))
+
+    def check_root(
+        self, profile: CertificateProfile, template: CertificateTemplate, *, serial: int, not_before: datetime
+    ) -> None:
+        """Do the same for a CA that signs itself: by a key of the same kind, which is not its own."""
+        if profile.lint is not LintLevel.OFF:
+            key = generate_like(template.public_key)
+            draft = self_signed(template, key, serial=serial, not_before=not_before, record=lambda _: None)
+            _refuse_findings(profile, draft)
 
     def _key(self, authority: CertificateAuthority) -> CertificateIssuerPrivateKeyTypes:
         """Return the throw-away key, one for each CA and process: RSA keys take a while to make."""
         if authority.name not in self._keys:
             self._keys[authority.name] = generate_like(authority.certificate.public_key())
         return self._keys[authority.name]
+
+
+def _refuse_findings(profile: CertificateProfile, draft: x509.Certificate) -> None:
+    if found := certificate_lint.findings(draft, profile.lint):
+        raise ProfileViolation(dict.fromkeys(f"The linter refuses the certificate: {finding}." for finding in found))

@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from app.errors import Conflict, HasGoodCertificate, InvalidInput, SubjectInUse, UnknownEndEntity
+from app.operations.enrolment_password import random_password
+from app.operations.registration import DEFAULT_PROFILE, Registration, candidate_of, candidate_with
 from app.operations.tenancy import check_registration
-from app.pki import distinguished_name
-from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
-from app.pki.end_entity_rules import Candidate
+from app.pki import alternative_name, distinguished_name
+from app.pki.end_entity import EndEntity, EndEntityStatus
+from app.pki.end_entity_rules import DOJOT_PASSWORD
 from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from cryptography import x509
 
     from app.operations.actor import Actor
     from app.operations.authorities import Authorities
@@ -30,29 +30,7 @@ if TYPE_CHECKING:
     from app.store.database import Database
     from app.store.end_entities import EndEntityStore
 
-T = TypeVar("T")
-DEFAULT_PROFILE = "EMPTY_CFREE"
 _REVOKING = frozenset(RevocationReason) - {RevocationReason.NOTREVOKED, RevocationReason.REMOVEFROMCRL}
-
-
-@dataclass(frozen=True)
-class Registration:
-    """What an end entity is to be; None leaves a value to the end entity profile, whose default is dojot's.
-
-    ``password`` None is one that was left out, which the profile may have a default for; an empty one is none. With
-    ``password_later`` one that stays left out is no breach of the profile: nobody can enrol before one is set.
-    """
-
-    username: str
-    password: str | None = dataclasses.field(repr=False)
-    subject_dn: str | None = None
-    ca_name: str | None = None
-    certificate_profile: str | None = None
-    end_entity_profile: str = DEFAULT_PROFILE
-    token_type: TokenType | None = None
-    status: EndEntityStatus = EndEntityStatus.NEW
-    send_notification: bool = False
-    password_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +46,7 @@ class EndEntities:
     enrolment: Enrolment
     now: Callable[[], datetime]
     default_password: str | None = dataclasses.field(repr=False)
+    random_password: bool
 
     def find(self, username: str) -> EndEntity:
         """Return the end entity, or raise :class:`UnknownEndEntity`."""
@@ -117,13 +96,14 @@ class EndEntities:
         """Do what :meth:`rearm` does inside the open transaction; without a password nobody can enrol yet."""
         profile = self.profiles.end_entity_profile(entity.end_entity_profile)
         if password is not None:
-            profile.check_password(_candidate(entity, password))
+            profile.check_password(candidate_with(entity, password))
         now = self.now()
         entity = dataclasses.replace(
             entity,
             status=EndEntityStatus.NEW,
             password_verifier=self._verifier(entity.username, password),
             claimed_by=None,
+            public_password=password == DOJOT_PASSWORD,
             modified_at=now,
             armed_at=now,
         )
@@ -184,7 +164,9 @@ class EndEntities:
 
     def described(self, registration: Registration) -> EndEntity:
         """Return the end entity that a registration describes, or raise what is wrong with it; nothing is saved."""
-        candidate = self._candidate(registration)
+        default = self._default_password(self.profiles.end_entity_profile(registration.end_entity_profile))
+        candidate = candidate_of(registration, default, self.profiles, self.authorities)
+        start_time, end_time = candidate.period.texts()
         now = self.now()
         return EndEntity(
             username=candidate.username,
@@ -194,8 +176,12 @@ class EndEntities:
             certificate_profile=candidate.certificate_profile,
             end_entity_profile=registration.end_entity_profile,
             token_type=candidate.token_type,
+            subject_alt_name=alternative_name.to_string(candidate.alternative_names),
+            start_time=start_time,
+            end_time=end_time,
             send_notification=registration.send_notification,
             password_verifier=self._verifier(candidate.username, candidate.password),
+            public_password=candidate.password == DOJOT_PASSWORD,
             created_at=now,
             modified_at=now,
             armed_at=now,
@@ -205,32 +191,30 @@ class EndEntities:
         """Return the password it is armed with where none is given, or None where its profile has none apply."""
         return self._default_password(self.profiles.end_entity_profile(entity.end_entity_profile))
 
+    def random_password_for(self, registration: Registration) -> str | None:
+        """Return a new password for who registers without one where such are random; None: it needs or gets none.
+
+        Whoever asks has to hand it over: nobody can read it later.
+        """
+        if registration.password is not None or not self.random_password:
+            return None
+        applies = self.profiles.end_entity_profile(registration.end_entity_profile).password.default
+        return random_password() if applies else None
+
+    def with_public_password(self) -> int:
+        """Return how many have not enrolled yet and may do so now with dojot's password, which everyone knows."""
+        now = self.now()
+        windows = {name: profile.enrolment_window.length for name, profile in self.profiles.end_entity_profiles.items()}
+        return sum(
+            self.store.with_public_password(name, armed_after=now - window if window else None)
+            for name, window in windows.items()
+        )
+
     def _default_password(self, profile: EndEntityProfile) -> str | None:
         return self.default_password if profile.password.default else None
 
     def _verifier(self, username: str, password: str | None) -> str | None:
         return None if password is None else self.enrolment.passwords.verifier(username, password)
-
-    def _candidate(self, registration: Registration) -> Candidate:
-        """Return what is to be registered with the profile's defaults, or raise what forbids it."""
-        username = checked_username(registration.username)
-        profile = self.profiles.end_entity_profile(registration.end_entity_profile)
-        candidate = Candidate(
-            username=username,
-            subject=_subject(registration, profile),
-            ca_name=_or(registration.ca_name, profile.cas.default),
-            certificate_profile=_or(registration.certificate_profile, profile.certificate_profiles.default),
-            token_type=_or(registration.token_type, profile.token_types.default),
-            password=_or(registration.password, self._default_password(profile)),
-            password_later=registration.password_later,
-        )
-        certificate_profile = self.profiles.named(candidate.certificate_profile)
-        self.authorities.for_end_entities(candidate.ca_name)
-        certificate_profile.check_authority(candidate.ca_name)
-        if self.authorities.holder_of_subject(candidate.subject) is not None:
-            raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
-        profile.check(candidate)
-        return candidate
 
     def check_subject(self, username: str, subject_dn: str, ca_name: str) -> None:
         """Raise :class:`SubjectInUse` when another end entity is registered with that subject at that CA."""
@@ -251,25 +235,3 @@ class EndEntities:
 
     def _audit(self, action: Action, username: str, actor: Actor, **details: object) -> None:
         self.audit.append(self.now(), actor.entry(action, username, details))
-
-
-def _or(value: T | None, default: T) -> T:
-    """Return what was given, be it empty, else the default."""
-    return default if value is None else value
-
-
-def _subject(registration: Registration, profile: EndEntityProfile) -> x509.Name:
-    if registration.subject_dn is None:
-        return profile.subject.default_for(registration.username)
-    return distinguished_name.parse(registration.subject_dn)
-
-
-def _candidate(entity: EndEntity, password: str) -> Candidate:
-    return Candidate(
-        username=entity.username,
-        subject=distinguished_name.parse(entity.subject_dn),
-        ca_name=entity.ca_name,
-        certificate_profile=entity.certificate_profile,
-        token_type=entity.token_type,
-        password=password,
-    )

@@ -65,6 +65,11 @@ class EnrolmentPasswords:
         """Return whether the password may be one that a person chose: no guessing finds a random one."""
         return verifier is None or verifier.split("$")[1] == "s"
 
+    def is_public(self, username: str, verifier: str) -> bool:
+        """Return whether the password is the public default; that is never stretched."""
+        default = self._public_default
+        return default is not None and "$s$" not in verifier and self.matches(username, default, verifier)
+
     def _mac(self, method: str, username: str, salt: bytes, password: str) -> hmac.HMAC:
         secret = password.encode()
         if method == "s":

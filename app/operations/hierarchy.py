@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, ProfileViolation
 from app.files.authority_files import AuthorityFiles, check_key
 from app.operations.actor import SYSTEM
 from app.operations.authorities import Authorities
+from app.operations.drafts import Drafts
+from app.operations.profiles import Profiles
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.certificate_authority import CertificateAuthority, self_signed
 from app.pki.certificate_template import Particulars
 from app.pki.distribution_points import DistributionPoints
+from app.pki.period import after
 from app.store.certificates import CertificateType
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ class Hierarchy:
     declared: Sequence[DeclaredAuthority]
     files: AuthorityFiles
     signing: RecordedSigning
+    profiles: Profiles
+    drafts: Drafts
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
     signing_key: Callable[[CertificateIssuerPrivateKeyTypes], CertificateIssuerPrivateKeyTypes]
@@ -80,6 +85,13 @@ class Hierarchy:
                     f"The hierarchy file contradicts the CA {declared.name} on disk: {'; '.join(problems)}. "
                     "An existing CA is never made again; restore the file, or give the new CA another name."
                 )
+            self._check_profile(declared, new=certificate is None)
+
+    def _check_profile(self, declared: DeclaredAuthority, *, new: bool) -> None:
+        """Hold a CA that is to be made against its profile; of one that is there, that the profile is there too."""
+        profile = self.profiles.for_authority(declared.name, declared.profile)
+        if new and (problems := list(declared.problems(profile))):
+            raise ConfigurationError(f"The CA {declared.name} cannot be made: {'; '.join(problems)}.")
 
     def _contradictions(self, declared: DeclaredAuthority, certificate: x509.Certificate) -> Iterator[str]:
         issuer = self.files.certificate(declared.issuer) if declared.issuer else None
@@ -122,18 +134,27 @@ class Hierarchy:
         self.files.save_certificate(declared.name, self._certify(declared, key))
 
     def _certify(self, declared: DeclaredAuthority, key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
-        template = declared.template(key.public_key())
+        try:
+            return self._signed(declared, key)
+        except ProfileViolation as violation:
+            raise ConfigurationError(f"The CA {declared.name} cannot be made: {violation}") from violation
+
+    def _signed(self, declared: DeclaredAuthority, key: CertificateIssuerPrivateKeyTypes) -> x509.Certificate:
+        profile = self.profiles.for_authority(declared.name, declared.profile)
+        template = declared.template(profile, key.public_key())
         serial, now = self.new_serial(), self.now()
         if declared.issuer is None:
             not_before = now.replace(microsecond=0) - template.backdated
+            self.drafts.check_root(profile, template, serial=serial, not_before=not_before)
             subject = Subject(declared.name, CertificateType.ROOT_CA)
-            particulars = Particulars(serial, not_before, not_before + template.validity)
+            particulars = Particulars(serial, not_before, after(not_before, template.validity))
             row = self.signing.pending_row(declared.name, template, particulars, subject)
             record = self.signing.recorder(row, lambda: None, SYSTEM)
             certificate = self_signed(template, key, serial=serial, not_before=not_before, record=record)
             self.signing.store_signed(declared.name, certificate, SYSTEM)
             return certificate
         issuer = self._load(next(other for other in self.declared if other.name == declared.issuer))
+        self.drafts.check(issuer, profile, template, serial=serial, now=now)
         subject = Subject(declared.name, CertificateType.SUB_CA)
         particulars = issuer.particulars(template, serial=serial, now=now)
         row = self.signing.pending_row(issuer.name, template, particulars, subject)

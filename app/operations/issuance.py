@@ -19,7 +19,6 @@ from app.errors import (
 )
 from app.operations.enrolment import check_may_enrol, wrong_status
 from app.operations.recorded_signing import Subject
-from app.pki import distinguished_name
 from app.pki.certificate_authority import serial_hex
 from app.pki.certification_request import CertificationRequest
 from app.pki.enrolment_request import EnrolmentRequest
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.uniqueness import Uniqueness
     from app.pki.end_entity import EndEntity
+    from app.pki.period import Period
     from app.store.certificates import StoredCertificate
 
 _MAX_AUDITED = 200
@@ -102,20 +102,25 @@ class Issuance:
     reenrol: bool
     budget: RefusalBudget = field(default_factory=RefusalBudget)
 
-    def issue(self, username: str, password: str, csr: str, actor: Actor) -> IssuedCertificate:
+    def issue(
+        self, username: str, password: str, csr: str, actor: Actor, period: Period | None = None
+    ) -> IssuedCertificate:
         """Return a certificate for the end entity ``username`` from ``csr`` (base64 of DER, or PEM).
 
+        ``period`` is from when to when it is asked to be good, where the profile lets a request ask for that.
         Raises a :class:`Refusal`: then nothing left the process, and state and password are as they were. The exception
         is :class:`Unavailable` after the password was spent: the same request, sent again, gets the certificate.
         """
         try:
-            entity = self.enrolment.admit(username, actor.address)
+            admitted = self.enrolment.admit(username, actor.address)
             request = CertificationRequest.from_text(csr)
+            entity = self.enrolment.authenticate(username, admitted, password)
             try:
-                stored = self._issue(username, entity, password, request, actor)
+                stored = self._issue(entity, request, period, actor)
             except _LostTheRace:  # the winner may have brought the same request, so look again
-                entity = self.enrolment.admit(username, actor.address)
-                stored = self._issue(username, entity, password, request, actor)
+                admitted = self.enrolment.admit(username, actor.address)
+                entity = self.enrolment.authenticate(username, admitted, password)
+                stored = self._issue(entity, request, period, actor)
         except Refusal as refusal:
             self._record_refusal(username, refusal, actor)
             raise
@@ -124,18 +129,17 @@ class Issuance:
         return IssuedCertificate(x509.load_der_x509_certificate(stored.certificate), stored.serial)
 
     def _issue(
-        self, username: str, admitted: EndEntity | None, password: str, request: CertificationRequest, actor: Actor
+        self, entity: EndEntity, request: CertificationRequest, period: Period | None, actor: Actor
     ) -> StoredCertificate:
-        entity = self.enrolment.authenticate(username, admitted, password)
         if (already := self._already_issued(entity, request, actor)) is not None:
             return already
         check_may_enrol(entity, again=self._may_enrol_again(entity))
         self.enrolment.check_window(entity)
         authority = self.authorities.for_end_entities(entity.ca_name)
-        profile = self.profiles.named(entity.certificate_profile)
+        profile = self.profiles.for_end_entity(entity.certificate_profile)
         profile.check_authority(entity.ca_name)
-        asked = EnrolmentRequest.of(request, username, distinguished_name.parse(entity.subject_dn))
-        template = profile.apply(request, asked.subject, username)
+        asked = EnrolmentRequest.for_entity(request, entity, period)
+        template = profile.apply(asked)
         serial = self.new_serial()
         now = self.now()
         self.drafts.check(authority, profile, template, serial=serial, now=now)
@@ -144,10 +148,10 @@ class Issuance:
             check_may_enrol(entity, again=self._may_enrol_again(entity))  # who renewed a moment ago may not any more
             self.uniqueness.check(asked, template.subject, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
-                raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(username) or entity)))
-            self.enrolment.reset(username)
+                raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(entity.username) or entity)))
+            self.enrolment.reset(entity.username)
 
-        subject = Subject(username, CertificateType.END_ENTITY, request.sha256)
+        subject = Subject(entity.username, CertificateType.END_ENTITY, request.sha256)
         particulars = authority.particulars(template, serial=serial, now=now)
         row = self.signing.pending_row(authority.name, template, particulars, subject)
         record = self.signing.recorder(row, claim, actor)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, Refusal, SigningUnavailable
 from app.files.responder_files import ResponderFiles, Version
+from app.operations.drafts import Drafts
+from app.operations.profiles import Profiles
 from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
 from app.store.certificates import CertificateType
@@ -37,6 +39,8 @@ class OcspResponders:
     files: ResponderFiles
     authorities: Authorities
     signing: RecordedSigning
+    profiles: Profiles
+    drafts: Drafts
     now: Callable[[], datetime]
     new_serial: Callable[[], int]
     turn: Turn
@@ -44,7 +48,7 @@ class OcspResponders:
 
     def current(self, authority: CertificateAuthority) -> OcspResponder:
         """Return the CA's responder; raise :class:`SigningUnavailable` when none is there or its certificate ended."""
-        responder = self._on_disk(authority)
+        responder = self.on_disk(authority)
         if responder is None or not responder.is_valid(authority, self.now()):
             raise SigningUnavailable(f"CA {authority.name} has no valid certificate for its OCSP responder.")
         return responder
@@ -53,6 +57,16 @@ class OcspResponders:
         """Raise :class:`SigningUnavailable` unless the CA's responder can answer, or nobody here could renew it."""
         if authority.key is not None:
             self.current(authority)
+
+    def on_disk(self, authority: CertificateAuthority) -> OcspResponder | None:
+        """Return the responder in the file, read again only when the file was replaced."""
+        name = authority.name
+        version = self.files.version(name)
+        if version is None:
+            return None
+        if name not in self._loaded or self._loaded[name][0] != version:
+            self._loaded[name] = version, self._load(name)
+        return self._loaded[name][1]
 
     def renew_due(self, actor: Actor) -> int:
         """Renew every responder that is due and whose CA can sign; return how many."""
@@ -68,7 +82,7 @@ class OcspResponders:
 
     def _is_due(self, authority: CertificateAuthority) -> bool:
         now = self.now()
-        responder = self._on_disk(authority)
+        responder = self.on_disk(authority)
         if responder is not None and not responder.is_due(authority, now):
             return False
         return _can_sign(authority, now)
@@ -77,7 +91,9 @@ class OcspResponders:
         """Record, sign, store, and only then write the file: a kill on the way leaves the responder that was there."""
         self._check_writable()
         key, serial, now = generate_key(), self.new_serial(), self.now()
-        template = responder_template(authority, key.public_key())
+        profile = self.profiles.for_responders
+        template = responder_template(authority, profile, key.public_key())
+        self.drafts.check(authority, profile, template, serial=serial, now=now)
         # Neither an end entity nor a CA can have a name with a slash in it.
         subject = Subject(f"{authority.name}/OCSP", CertificateType.OCSP_RESPONDER)
         particulars = authority.particulars(template, serial=serial, now=now)
@@ -93,16 +109,6 @@ class OcspResponders:
             self.files.check_writable()
         except ConfigurationError as error:
             raise SigningUnavailable(str(error)) from error
-
-    def _on_disk(self, authority: CertificateAuthority) -> OcspResponder | None:
-        """Return the responder in the file, read again only when the file was replaced."""
-        name = authority.name
-        version = self.files.version(name)
-        if version is None:
-            return None
-        if name not in self._loaded or self._loaded[name][0] != version:
-            self._loaded[name] = version, self._load(name)
-        return self._loaded[name][1]
 
     def _load(self, name: str) -> OcspResponder | None:
         """Return what is in the file, None when it cannot be used: there is nothing in it that cannot be made anew."""

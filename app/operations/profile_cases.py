@@ -17,9 +17,12 @@ from app.errors import InvalidInput, Refusal
 from app.pki import distinguished_name
 from app.pki.certificate_authority import CertificateAuthority, self_signed
 from app.pki.certificate_fields import certificate_fields
+from app.pki.certificate_profile import CertificateProfile
 from app.pki.certification_request import CertificationRequest
 from app.pki.declared_authority import DeclaredAuthority
 from app.pki.distribution_points import DistributionPoints
+from app.pki.enrolment_request import EnrolmentRequest
+from app.pki.profile_rules import BasicConstraintsRule, KeyUsageRule, ProfileType, ValidityRule
 from app.pki.write_ahead_key import hash_for
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
     from app.files.profile_case_files import ProfileCase, RequestRecipe
-    from app.pki.certificate_profile import CertificateProfile
 
 _KINDS: Final[dict[str, Callable[[str], x509.GeneralName]]] = {
     "dns": x509.DNSName,
@@ -37,6 +39,16 @@ _KINDS: Final[dict[str, Callable[[str], x509.GeneralName]]] = {
     "email": x509.RFC822Name,
 }
 """A request may hold what no rule accepts, so nothing is checked here."""
+_PROFILE: Final = CertificateProfile(
+    name="momentary",
+    sha256="",
+    type=ProfileType.CA,
+    key_usage=KeyUsageRule(frozenset({"keyCertSign", "cRLSign"}), critical=True),
+    basic_constraints=BasicConstraintsRule(ca=True, critical=True),
+    validity=ValidityRule(timedelta(days=100 * 366), timedelta(0)),
+    hash_algorithm=None,
+)
+"""What the CA of the cases is made by."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +97,12 @@ class ProfileCases:
         subject = (
             distinguished_name.parse(case.subject) if case.subject else distinguished_name.of_common_name(case.entity)
         )
-        template = profile.apply(CertificationRequest.from_text(text), subject, case.entity)
+        asked = EnrolmentRequest.of(CertificationRequest.from_text(text), case.entity, subject)
+        asked = dataclasses.replace(
+            asked, alternative_names=case.alternative_names, asked=(case.period,) if case.period else ()
+        )
+        of_end_entities = profile.type is ProfileType.END_ENTITY
+        template = profile.apply(asked) if of_end_entities else profile.apply_to_own(asked)
         draft = self._authority.draft(template, serial=1, now=self._now, key=self._key)
         return {
             **certificate_fields(draft),
@@ -95,7 +112,7 @@ class ProfileCases:
 
     def _request(self, recipe: RequestRecipe) -> str:
         if recipe.key not in self._keys:
-            self._keys[recipe.key] = _authority_of(recipe.key, timedelta(days=1)).generate_key()
+            self._keys[recipe.key] = _authority_of(recipe.key).generate_key()
         key = self._keys[recipe.key]
         builder = x509.CertificateSigningRequestBuilder(distinguished_name.parse(recipe.subject))
         if recipe.alternative_names:
@@ -114,26 +131,26 @@ def _named(found: Any, expected: Any) -> Any:
     return {key: value for key, value in found.items() if key in expected} if both else found
 
 
-def _authority_of(key_type: str, validity: timedelta) -> DeclaredAuthority:
+def _authority_of(key_type: str) -> DeclaredAuthority:
     kind, _, bits = key_type.partition("-")
     rsa = kind == "RSA"
     return DeclaredAuthority(
         name="momentary",
         subject=distinguished_name.of_common_name("momentary"),
-        validity=validity,
+        validity=None,
         key_type="RSA" if rsa else key_type,
         key_size=int(bits) if rsa else 0,
-        path_length=0,
+        path_length=None,
         signs_end_entities=True,
         issuer=None,
-        sha256="",
+        profile=_PROFILE.name,
     )
 
 
 def _momentary_authority(now: datetime) -> tuple[CertificateAuthority, CertificateIssuerPrivateKeyTypes]:
-    declared = _authority_of("P-256", timedelta(days=100 * 366))
+    declared = _authority_of("P-256")
     key = ec.generate_private_key(ec.SECP256R1())
-    template = declared.template(key.public_key())
+    template = declared.template(_PROFILE, key.public_key())
     not_before = now.replace(microsecond=0) - timedelta(days=1)
     certificate = self_signed(template, key, serial=1, not_before=not_before, record=lambda _: None)
     points = DistributionPoints("momentary", ("https://pki.example",), deltas=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.pki.certificate_profile import CertificateProfile
     from app.pki.certificate_template import CertificateTemplate
     from app.pki.distribution_points import DistributionPoints
+    from app.pki.period import Period
 
 _NO_SERIAL: Final = 1
 _POINTERS: Final = {
@@ -82,8 +83,9 @@ class Explanations:
         entity: str | None = None,
         subject: str | None = None,
         ca: str | None = None,
+        period: Period | None = None,
     ) -> Explanation:
-        """Explain ``csr`` (base64 of DER, or PEM) for the end entity of that name, or for a subject.
+        """Explain ``csr`` (base64 of DER, or PEM) and the dates that come with it, for an end entity or a subject.
 
         Raises a :class:`~app.errors.Refusal` when the request cannot be read, its key does not sign it, or there is no
         such end entity or CA, and for a tenant's caller when the end entity, or the subject's CN, is out of reach.
@@ -92,10 +94,9 @@ class Explanations:
         if entity is not None:
             actor.check_reach(entity)
         request = CertificationRequest.from_text(csr)
-        username, name, ca_name = self._for_whom(entity, subject)
-        actor.check_reach(username)  # for a subject it is the CN
+        asked, ca_name = self._for_whom(request, entity, subject, period)
+        actor.check_reach(asked.username)  # for a subject it is the CN
         authority = self._authority(ca or ca_name)
-        asked = EnrolmentRequest.of(request, username, name)
         decisions = [
             Decision(finding.field, finding.verdict, finding.reason, rule.key, rule.clause)
             for rule, finding in profile.judge(asked)
@@ -103,18 +104,21 @@ class Explanations:
         decisions += self._of_the_ca(profile, asked, authority)
         draft = None
         if not any(decision.verdict is Verdict.REFUSED for decision in decisions):
-            template = profile.apply(request, name, username)
+            template = profile.apply(asked)
             draft = self.drafts.draft(authority, template, serial=_NO_SERIAL, now=self.now())
         return Explanation(profile, authority.name, tuple(decisions), draft)
 
-    def _for_whom(self, entity: str | None, subject: str | None) -> tuple[str, x509.Name, str | None]:
+    def _for_whom(
+        self, request: CertificationRequest, entity: str | None, subject: str | None, period: Period | None
+    ) -> tuple[EnrolmentRequest, str | None]:
         if (entity is None) == (subject is None):
             raise InvalidInput("Say for whom: either an end entity or a subject.")
         if entity is not None:
             found = self.end_entities.find(entity)
-            return found.username, distinguished_name.parse(found.subject_dn), found.ca_name
+            return EnrolmentRequest.for_entity(request, found, period), found.ca_name
         name = distinguished_name.parse(subject or "")
-        return distinguished_name.common_name(name) or "", name, None
+        asked = EnrolmentRequest.of(request, distinguished_name.common_name(name) or "", name)
+        return replace(asked, asked=(period,) if period else ()), None
 
     def _authority(self, name: str | None) -> CertificateAuthority:
         if name is not None:
@@ -132,7 +136,7 @@ class Explanations:
         if any(finding.verdict is Verdict.REFUSED for _, finding in profile.judge(asked)):
             return []
         try:
-            template = profile.apply(asked, asked.subject, asked.username)
+            template = profile.apply(asked)
         except ProfileViolation as violation:
             return [Decision("certificate", Verdict.REFUSED, str(violation), "", "RFC 5280 section 4.1")]
         if (refused := self._refusal(profile, asked, template, authority)) is not None:
@@ -161,6 +165,7 @@ class Explanations:
         checks: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
             ("issuer", "", "RFC 5280 section 6.1.3", partial(authority.check_usable, now)),
             ("validity", "validity", "RFC 5280 section 4.1.2.5", partial(authority.dates, template, now)),
+            ("names", "", "RFC 5280 section 4.2.1.10", partial(authority.check_names, template)),
             ("holder", "", holder, registered),
             ("holder", "", holder, held),
             ("certificate", "lint", "pkilint, RFC 5280", linted),

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from app.errors import ConfigurationError, UnknownProfile
+from app.errors import ConfigurationError, NotAllowed, UnknownProfile
+from app.pki.ocsp_responder import RESPONDER_PROFILE
+from app.pki.profile_rules import ProfileType
 
 if TYPE_CHECKING:
     from app.pki.certificate_profile import CertificateProfile
@@ -53,6 +55,33 @@ class Profiles(Mapping[str, "CertificateProfile"]):
         profile = self.get(name)
         if profile is None:
             raise UnknownProfile(f"Error Certificate profile {name[:_SHOWN]} does not exist.")
+        return profile
+
+    @property
+    def end_entity_profiles(self) -> Mapping[str, EndEntityProfile]:
+        """The end entity profiles of this moment, by name."""
+        return self._end_entity_profiles
+
+    def for_end_entity(self, name: str) -> CertificateProfile:
+        """Return the profile if it is for end entities; raise :class:`UnknownProfile`, or :class:`NotAllowed`."""
+        profile = self.named(name)
+        if profile.type is not ProfileType.END_ENTITY:
+            raise NotAllowed(f"Certificate profile {name} is not for end entities.")
+        return profile
+
+    def for_authority(self, ca_name: str, name: str) -> CertificateProfile:
+        """Return the profile that a CA is made by; raise :class:`ConfigurationError` when it is none."""
+        return self._of_type(ProfileType.CA, name, f"CA {ca_name}")
+
+    @property
+    def for_responders(self) -> CertificateProfile:
+        """The profile of the OCSP responders; raises :class:`ConfigurationError` when it is none."""
+        return self._of_type(ProfileType.OCSP_RESPONDER, RESPONDER_PROFILE, "OCSP responders")
+
+    def _of_type(self, wanted: ProfileType, name: str, whose: str) -> CertificateProfile:
+        profile = self.get(name)
+        if profile is None or profile.type is not wanted:
+            raise ConfigurationError(f"There is no certificate profile {name} of type {wanted}, for the {whose}.")
         return profile
 
     def end_entity_profile(self, name: str) -> EndEntityProfile:

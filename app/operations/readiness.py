@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.operations.authorities import Authorities
+    from app.operations.event_readers import EventReaders
     from app.operations.ocsp_responders import OcspResponders
     from app.operations.revocation_lists import RevocationLists
     from app.pki.certificate_authority import CertificateAuthority
@@ -33,6 +35,7 @@ class Readiness:
     revocation_lists: RevocationLists
     ocsp_responders: OcspResponders
     audit: AuditLog
+    event_readers: EventReaders
     data: Path
     now: Callable[[], datetime]
 
@@ -52,6 +55,9 @@ class Readiness:
                 results[name] = check() or "ok"
             except Refusal as refusal:
                 results[name] = str(refusal)
+        with suppress(Refusal):  # the database, whose own check says so
+            if events := self.event_readers.problem():
+                results["events"] = events
         return results
 
     def _database(self) -> str | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.operations.checkpoints import Checkpoints
     from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
+    from app.operations.event_readers import EventReaders
     from app.operations.issuance import Issuance
     from app.operations.ocsp import Ocsp
     from app.operations.profile_explanation import Explanations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from app.operations.readiness import Readiness
     from app.operations.recorded_signing import RecordedSigning
     from app.operations.revocation import Revocation
+    from app.operations.revocation_feed import RevocationFeed
     from app.operations.revocation_lists import RevocationLists
     from app.operations.upkeep import Upkeep
     from app.store.certificates import CertificateStore
@@ -38,6 +40,7 @@ class Services:
     profiles: Profiles
     explanations: Explanations
     devices: Devices
+    event_readers: EventReaders
     issuance: Issuance
     tokens: AccessTokens
     callers: Callers
@@ -46,6 +49,7 @@ class Services:
     signing: RecordedSigning
     revocation: Revocation
     revocation_lists: RevocationLists
+    revocation_feed: RevocationFeed
     ocsp: Ocsp
     checkpoints: Checkpoints
     audit_verification: AuditVerification

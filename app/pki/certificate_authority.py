@@ -13,13 +13,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from app.errors import ProfileViolation, SigningUnavailable
+from app.pki.certificate_dates import certificate_dates
 from app.pki.certificate_template import Particulars, Pointer
 from app.pki.distinguished_name import ca_id, to_string
 from app.pki.key_identity import public_key_sha256_of
+from app.pki.name_constraints import problems
+from app.pki.period import after
 from app.pki.write_ahead_key import hash_for, inherited_hash, write_ahead_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
@@ -94,6 +97,11 @@ class CertificateAuthority:
     def _validity(self) -> tuple[datetime, datetime]:
         return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
 
+    @cached_property
+    def _name_constraints(self) -> tuple[x509.NameConstraints, ...]:
+        extensions = (extension for certificate in self.chain for extension in certificate.extensions)
+        return tuple(found.value for found in extensions if isinstance(found.value, x509.NameConstraints))
+
     def has_ended(self, now: datetime) -> bool:
         """Return whether the CA's certificate is past its end: nothing it signed counts any more."""
         return now > self._validity[1]
@@ -112,14 +120,17 @@ class CertificateAuthority:
         self.signing_key()
 
     def dates(self, template: CertificateTemplate, now: datetime) -> tuple[datetime, datetime]:
-        """Return notBefore and notAfter: whole seconds, begun no earlier and ended no later than the CA's own."""
+        """Return notBefore and notAfter, or raise :class:`ProfileViolation` where nothing is left within the CA's."""
         self.check_validity(now)
-        ca_not_before, ca_not_after = self._validity
-        not_before = max(now.replace(microsecond=0) - template.backdated, ca_not_before)
-        not_after = ca_not_after if template.not_after is None else min(template.not_after, ca_not_after)
-        if template.not_after is not None and template.not_after <= now:
-            raise ProfileViolation([f"By the profile {template.profile} every certificate has ended at {not_after}."])
-        return not_before, min(not_before + min(template.validity, not_after - not_before), not_after)
+        return certificate_dates(template, now, self._validity)
+
+    def check_names(self, template: CertificateTemplate) -> None:
+        """Raise :class:`ProfileViolation` when a CA of the chain may not certify one of the names (RFC 5280 6.1.3)."""
+        if not self._name_constraints:
+            return
+        names = (name for each in template.extensions for name in _alternative_names(each.value))
+        if found := dict.fromkeys(problems(self._name_constraints, template.subject, names)):
+            raise ProfileViolation(found)
 
     def particulars(self, template: CertificateTemplate, *, serial: int, now: datetime) -> Particulars:
         """Return what :meth:`sign` will add to ``template`` with the same serial and time."""
@@ -142,6 +153,7 @@ class CertificateAuthority:
         return _sign(self._builder(template, serial, now), key, template, lambda _: None)
 
     def _builder(self, template: CertificateTemplate, serial: int, now: datetime) -> x509.CertificateBuilder:
+        self.check_names(template)
         not_before, not_after = self.dates(template, now)
         return x509.CertificateBuilder(
             issuer_name=self.certificate.subject,
@@ -187,6 +199,10 @@ class CertificateAuthority:
             raise SigningUnavailable(f"CA '{self.name}' made a signature that does not verify.") from error
 
 
+def _alternative_names(value: x509.ExtensionType) -> Iterable[x509.GeneralName]:
+    return value if isinstance(value, x509.SubjectAlternativeName) else ()
+
+
 def self_signed(
     template: CertificateTemplate,
     key: CertificateIssuerPrivateKeyTypes,
@@ -204,7 +220,7 @@ def self_signed(
         public_key=template.public_key,
         serial_number=serial,
         not_valid_before=not_before,
-        not_valid_after=not_before + template.validity,
+        not_valid_after=after(not_before, template.validity),
         extensions=list(template.extensions),
     ).add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
     return _sign(builder, key, template, record)

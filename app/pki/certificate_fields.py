@@ -12,21 +12,16 @@ from OpenSSL import crypto
 from app.pki.declared_authority import describe_key
 from app.pki.distinguished_name import to_string
 from app.pki.distribution_points import SEPARATOR
+from app.pki.name_constraints import described
 from app.pki.profile_rules import ExtendedKeyUsageRule, KeyUsageRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _SERIAL: Final = re.compile(r"^ {8}Serial Number:.*$", re.MULTILINE)
 _PARTITION: Final = re.compile(
     rf"^(?P<url> +URI:\S+/pki/\S+{SEPARATOR})\d+(?P<file>({SEPARATOR}delta)?\.crl)$", re.MULTILINE
 )
-_KINDS: Final[dict[type[x509.GeneralName], str]] = {
-    x509.DNSName: "dns",
-    x509.IPAddress: "ip",
-    x509.UniformResourceIdentifier: "uri",
-    x509.RFC822Name: "email",
-}
 
 
 def to_be_signed_text(certificate: x509.Certificate) -> str:
@@ -54,21 +49,22 @@ def certificate_fields(certificate: x509.Certificate) -> dict[str, Any]:
         for kind, (name, read) in _READERS.items():
             if isinstance(extension.value, kind):
                 fields[name] = read(extension.value)
+        if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
+            fields["pathlen"] = extension.value.path_length
     fields["extensions"] = [extension.oid.dotted_string for extension in certificate.extensions]
     fields["values"] = {found.oid.dotted_string: found.value.public_bytes().hex() for found in certificate.extensions}
-    fields["cps"] = [
-        statement
-        for extension in certificate.extensions
-        if isinstance(extension.value, x509.CertificatePolicies)
-        for policy in extension.value
-        for statement in policy.policy_qualifiers or ()
-    ]
+    qualifiers = list(_policy_qualifiers(certificate))
+    fields["cps"] = [each for each in qualifiers if isinstance(each, str)]
+    fields["notices"] = [each.explicit_text for each in qualifiers if isinstance(each, x509.UserNotice)]
     fields["critical"] = [extension.oid.dotted_string for extension in certificate.extensions if extension.critical]
     return fields
 
 
-def _alternative_names(value: Any) -> list[str]:
-    return [f"{_KINDS.get(type(name), type(name).__name__)}:{name.value}" for name in value]
+def _policy_qualifiers(certificate: x509.Certificate) -> Iterator[str | x509.UserNotice]:
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.CertificatePolicies):
+            for policy in extension.value:
+                yield from policy.policy_qualifiers or ()
 
 
 def _key_usage(value: Any) -> list[str]:
@@ -88,7 +84,15 @@ _READERS: Final[dict[type[x509.ExtensionType], tuple[str, Callable[[Any], Any]]]
         "extended_key_usage",
         lambda value: [ExtendedKeyUsageRule.name(oid) for oid in value],
     ),
-    x509.SubjectAlternativeName: ("alternative_names", _alternative_names),
+    x509.SubjectAlternativeName: ("alternative_names", lambda value: list(map(described, value))),
     x509.CertificatePolicies: ("policies", lambda value: [policy.policy_identifier.dotted_string for policy in value]),
+    x509.NameConstraints: (
+        "name_constraints",
+        lambda value: {
+            "permitted": list(map(described, value.permitted_subtrees or ())),
+            "excluded": list(map(described, value.excluded_subtrees or ())),
+        },
+    ),
+    x509.OCSPNoCheck: ("ocsp_nocheck", lambda _: True),
     x509.TLSFeature: ("must_staple", lambda value: x509.TLSFeatureType.status_request in value),
 }

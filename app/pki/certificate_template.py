@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+    from app.pki.period import Moment, Period
+
 
 class Pointer(StrEnum):
     """What a certificate can say about where to look; the words are those of profile files."""
@@ -28,22 +30,24 @@ class Pointer(StrEnum):
 class CertificateTemplate:
     """What a profile made of a request.
 
-    ``validity`` counts from the start, which lies ``backdated`` before the moment of signing; the CA caps the end at
-    its own. ``extensions`` hold everything but what is the CA's to write: its key identifier and the ``pointers``.
-    ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA); None lets the CA's key decide.
-    ``not_after`` is an end that ``validity`` does not reach beyond. ``supersedes``: once issued, the certificate takes
-    the place of those its holder had.
+    ``validity`` is the end, or counts from the start, which lies ``backdated`` before the moment of signing; the CA
+    caps the end at its own. ``asked`` are other dates that were asked for, up to ``longest``; ``no_end_on`` weekdays,
+    0 for Monday. ``extensions`` hold everything but what is the CA's to write: its key identifier and the
+    ``pointers``. ``hash_algorithm`` is for CA keys that hash apart from signing (RSA, ECDSA); None lets the CA's key
+    decide. ``supersedes``: once issued, the certificate takes the place of those its holder had.
     """
 
     subject: x509.Name
     public_key: CertificatePublicKeyTypes
-    validity: timedelta
+    validity: Moment
     backdated: timedelta
     extensions: tuple[x509.Extension[x509.ExtensionType], ...]
     hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
     profile: str
     profile_sha256: str
-    not_after: datetime | None = None
+    asked: tuple[Period, ...] = ()
+    longest: Moment | None = None
+    no_end_on: frozenset[int] = frozenset()
     pointers: frozenset[Pointer] = frozenset()
     supersedes: bool = False
 

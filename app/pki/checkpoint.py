@@ -16,9 +16,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from app.errors import InvalidInput
 from app.pki.merkle_tree import HASH_BYTES
 
 _ED25519: Final = b"\x01"  # the signature type of signed-note
+_KEY_BYTES: Final = 32
 _DASH: Final = "\N{EM DASH}"
 _BASE64: Final = "[A-Za-z0-9+/]+={0,2}"
 _NOTE: Final = re.compile(
@@ -56,6 +58,15 @@ class NoteVerifier:
     def __str__(self) -> str:
         """Return the verifier key as Go's sumdb/note writes it: ``name+key id+key``."""
         return f"{self.name}+{self.key_id.hex()}+{self._encoded}"
+
+    @classmethod
+    def from_text(cls, text: str) -> NoteVerifier:
+        """Return the verifier that ``str()`` wrote; raise :class:`InvalidInput` for other text."""
+        name, _, rest = text.partition("+")
+        raw = _decoded(rest.partition("+")[2])
+        if not name or raw[:1] != _ED25519 or len(raw) != 1 + _KEY_BYTES:
+            raise InvalidInput(f"{text[:80]!r} is no public key of an audit log.")
+        return cls(name, Ed25519PublicKey.from_public_bytes(raw[1:]))
 
     def has_signed(self, checkpoint: Checkpoint) -> bool:
         """Return whether the checkpoint is this log's and signed by its key; other signatures are passed over."""

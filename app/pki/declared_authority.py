@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes, CertificatePublicKeyTypes
 
-from app.pki.certificate_template import CertificateTemplate, Pointer, extension
+from app.pki import name_constraints
+from app.pki.certificate_profile import CertificateProfile
+from app.pki.certificate_template import CertificateTemplate
 from app.pki.distinguished_name import to_string
+from app.pki.enrolment_request import EnrolmentRequest
+from app.pki.ocsp_responder import responder_subject
 
 _GENERATORS: Final[dict[str, Callable[[], CertificateIssuerPrivateKeyTypes]]] = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -32,25 +35,31 @@ _KEY_CLASSES: Final[tuple[tuple[type, str], ...]] = (
     (mldsa.MLDSA65PublicKey, "ML-DSA-65"),
     (mldsa.MLDSA87PublicKey, "ML-DSA-87"),
 )
-_BACKDATED: Final = timedelta(minutes=10)
+
+ROOT_PROFILE: Final = "root-ca"
+SUB_PROFILE: Final = "sub-ca"
+"""By which CAs are made that name no profile: self-signed ones, and those below."""
 
 
 @dataclass(frozen=True)
 class DeclaredAuthority:
     """One CA of the hierarchy file; ``issuer`` is None for a root; ``key_size``, in bits, matters for RSA alone.
 
-    ``crl_partitions``: into how many revocation lists its certificates are spread, 0 for one.
+    ``profile`` names the certificate profile it is made by, which also says what ``validity`` and ``path_length`` leave
+    open. ``depth``: how many CAs stand below each other under it. ``crl_partitions``: into how many revocation lists
+    its certificates are spread, 0 for one.
     """
 
     name: str
     subject: x509.Name
-    validity: timedelta
+    validity: timedelta | None
     key_type: str
     key_size: int
     path_length: int | None
     signs_end_entities: bool
     issuer: str | None
-    sha256: str
+    profile: str
+    depth: int = 0
     crl_partitions: int = 0
 
     def generate_key(self) -> CertificateIssuerPrivateKeyTypes:
@@ -59,34 +68,28 @@ class DeclaredAuthority:
             return rsa.generate_private_key(public_exponent=65537, key_size=self.key_size)
         return _GENERATORS[self.key_type]()
 
-    def template(self, public_key: CertificatePublicKeyTypes) -> CertificateTemplate:
-        """Return what the CA's own certificate will say (RFC 5280 sections 4.2.1.3 and 4.2.1.9: both critical)."""
-        usage = x509.KeyUsage(
-            digital_signature=True,  # a CA may sign OCSP responses itself (RFC 6960 section 4.2.2.2)
-            key_cert_sign=True,
-            crl_sign=True,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        return CertificateTemplate(
-            subject=self.subject,
-            public_key=public_key,
-            validity=self.validity,
-            backdated=_BACKDATED,
-            extensions=(
-                extension(x509.BasicConstraints(ca=True, path_length=self.path_length), critical=True),
-                extension(usage, critical=True),
-                extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False),
-            ),
-            hash_algorithm=hashes.SHA256(),
-            profile="hierarchy",
-            profile_sha256=self.sha256,
-            pointers=frozenset(Pointer),
-        )
+    def problems(self, profile: CertificateProfile) -> Iterator[str]:
+        """Yield a sentence for each point in which the profile does not let this CA be made."""
+        longest, most_below = profile.validity.validity, profile.basic_constraints.path_length
+        if self.validity is not None and isinstance(longest, timedelta) and self.validity > longest:
+            yield f"its validity is {self.validity.days} days, and the profile {profile.name} gives {longest.days}"
+        if self.path_length is not None and most_below is not None and self.path_length > most_below:
+            yield f"its pathlen is {self.path_length}, and the profile {profile.name} gives {most_below}"
+        if self.path_length is None and most_below is not None and self.depth > most_below:
+            yield f"it has CAs below it, and the profile {profile.name} gives pathlen {most_below}"
+        own, responder = profile.name_constraints.value, responder_subject(self.subject, self.name)
+        for problem in name_constraints.problems([own] if own else [], responder, ()):
+            yield f"by the profile {profile.name} it could not certify its own OCSP responder: {problem}"
+
+    def template(self, profile: CertificateProfile, public_key: CertificatePublicKeyTypes) -> CertificateTemplate:
+        """Return what the CA's own certificate will say: the profile's, with the declared length and pathlen."""
+        constraints, validity = profile.basic_constraints, profile.validity
+        if self.path_length is not None:
+            constraints = replace(constraints, path_length=self.path_length)
+        if self.validity is not None:
+            validity = replace(validity, validity=self.validity)
+        profile = replace(profile, basic_constraints=constraints, validity=validity)
+        return profile.apply_to_own(EnrolmentRequest.own(public_key, self.subject))
 
     def contradictions(self, certificate: x509.Certificate, issuer: x509.Certificate | None) -> Iterator[str]:
         """Yield a sentence for each point in which the declaration does not describe ``certificate``."""
@@ -95,11 +98,15 @@ class DeclaredAuthority:
         if (found := describe_key(certificate.public_key())) != (declared := self._described_key):
             yield f"its key is {declared}, on disk it is {found}"
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-        if constraints.path_length != self.path_length:
+        if self.path_length is not None and constraints.path_length != self.path_length:
             yield f"its pathlen is {self.path_length}, on disk it is {constraints.path_length}"
+        if constraints.path_length is not None and self.depth > constraints.path_length:
+            yield f"it has CAs below it, and on disk its pathlen is {constraints.path_length}"
         signer = issuer.subject if issuer else self.subject
         if certificate.issuer != signer:
             yield f"it is signed by {to_string(signer)}, on disk by {to_string(certificate.issuer)}"
+        if self.validity is None:
+            return
         declared_end = certificate.not_valid_before_utc + self.validity
         if issuer is not None:
             declared_end = min(declared_end, issuer.not_valid_after_utc)

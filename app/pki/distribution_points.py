@@ -7,6 +7,7 @@ extension speaks for all certificates of its CA.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 SEPARATOR: Final = "~"  # in file names, behind the CA's name; no CA's name holds one
+_PARTITION: Final = re.compile(rf"{SEPARATOR}([0-9]{{1,9}})\.crl\Z")
 
 
 class ListKind(StrEnum):
@@ -125,6 +127,16 @@ class DistributionPoints:
         if kind is ListKind.COMPLETE and self.deltas:
             fresh = [self.list_file(base, scope, ListKind.DELTA) for base in self.base_urls]
             yield extension(x509.FreshestCRL([_point(fresh)]), critical=False)
+
+
+def partition_of(certificate: x509.Certificate) -> int | None:
+    """Return the partition whose list a certificate names, None when it names none."""
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return None
+    found = (_PARTITION.search(str(name.value)) for point in points for name in point.full_name or ())
+    return next((int(match[1]) for match in found if match), None)
 
 
 def _uris(urls: list[str]) -> list[x509.GeneralName]:

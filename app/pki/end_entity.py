@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from app.errors import InvalidInput
+from app.pki.period import Period
 from app.pki.text import name_problem
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ class TokenType(IntEnum):
 class EndEntity:
     """One end entity as it is stored.
 
-    ``subject_dn`` is in EJBCA's order. ``password_verifier`` is what the password is checked against, never the
+    ``subject_dn`` is in EJBCA's order; ``subject_alt_name``, ``start_time`` and ``end_time`` (of its certificates) are
+    as EJBCA writes them, empty for none. ``password_verifier`` is what the password is checked against, never the
     password; None means that nobody can enrol. ``claimed_by`` is the serial of the certificate that an enrolment is
     signing just now: the one-time password is then spent, whatever the status says. ``armed_at`` is when the password
-    was set.
+    was set, ``public_password`` whether it is dojot's, which everyone knows.
     """
 
     username: str
@@ -69,9 +71,18 @@ class EndEntity:
     created_at: datetime
     modified_at: datetime
     armed_at: datetime
+    subject_alt_name: str = ""
+    start_time: str = ""
+    end_time: str = ""
     send_notification: bool = False
     password_verifier: str | None = field(default=None, repr=False)
     claimed_by: str | None = None
+    public_password: bool = False
+
+    @property
+    def period(self) -> Period:
+        """What ``start_time`` and ``end_time`` say."""
+        return Period.from_texts(self.start_time, self.end_time)
 
     @property
     def may_enrol(self) -> bool:

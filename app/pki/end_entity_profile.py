@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import EndEntityProfileViolation
 from app.pki import distinguished_name
+from app.pki.end_entity_names import AlternativeNameFieldsRule
 from app.pki.end_entity_rules import EnrolmentWindowRule, UsernameRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.pki.end_entity_names import SubjectFieldsRule
     from app.pki.end_entity_rules import (
         AvailableCasRule,
         Candidate,
         CertificateProfilesRule,
         EndEntityRule,
         PasswordRule,
-        SubjectFieldsRule,
         TokenTypesRule,
     )
 
@@ -36,6 +37,7 @@ class EndEntityProfile:
     cas: AvailableCasRule
     token_types: TokenTypesRule
     password: PasswordRule
+    alternative_names: AlternativeNameFieldsRule = field(default_factory=AlternativeNameFieldsRule)
     username: UsernameRule = field(default_factory=UsernameRule)
     enrolment_window: EnrolmentWindowRule = field(default_factory=EnrolmentWindowRule)
 
@@ -46,6 +48,7 @@ class EndEntityProfile:
             self.username,
             self.password,
             self.subject,
+            self.alternative_names,
             self.certificate_profiles,
             self.cas,
             self.token_types,

@@ -10,11 +10,10 @@ from typing import ClassVar, Final
 
 from cryptography import x509
 
-from app.errors import InvalidInput
 from app.pki import distinguished_name
 from app.pki.end_entity import MAX_USERNAME_BYTES, TokenType
 from app.pki.name_pattern import matches
-from app.pki.profile_rules.subject import fill
+from app.pki.period import Period
 
 DOJOT_PASSWORD: Final = "dojot"  # noqa: S105 -- public by design: dojot gives it to every device
 _FEWEST_CHARACTERS: Final = 8
@@ -24,7 +23,8 @@ _FEWEST_CHARACTERS: Final = 8
 class Candidate:
     """What is to be registered, defaults filled in; ``password`` None or empty: there is none.
 
-    ``password_later`` lets None pass: nobody can enrol before one is set, and that one is held to the rule.
+    ``period`` is from when to when its certificates are to be good. ``password_later`` lets None pass: nobody can enrol
+    before one is set, and that one is held to the rule.
     """
 
     username: str
@@ -34,6 +34,8 @@ class Candidate:
     token_type: TokenType
     password: str | None = field(repr=False)
     password_later: bool = False
+    alternative_names: tuple[x509.GeneralName, ...] = ()
+    period: Period = field(default_factory=Period)
 
 
 class EndEntityRule(ABC):
@@ -70,73 +72,6 @@ class UsernameRule(EndEntityRule):
             yield f"The user name is longer than {self.longest} characters."
         if self.pattern is not None and not matches(self.pattern, candidate.username):
             yield f"Did not pass validation of field USERNAME. {candidate.username!r} does not match {self.pattern!r}."
-
-
-@dataclass(frozen=True)
-class SubjectField:
-    """One attribute type of the subject: from ``least`` to ``most`` of it, each matching ``pattern`` as a whole."""
-
-    oid: x509.ObjectIdentifier
-    least: int = 0
-    most: int = 1
-    pattern: str | None = None
-
-    def describe(self) -> str:
-        """Say it in a few words, e.g. ``O 0 to 1``."""
-        count = str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
-        matching = f" matching {self.pattern}" if self.pattern else ""
-        return f"{distinguished_name.type_name(self.oid)} {count}{matching}"
-
-    def problems(self, subject: x509.Name) -> Iterator[str]:
-        """Yield what is wrong with this attribute of ``subject``."""
-        values = [str(attribute.value) for attribute in subject.get_attributes_for_oid(self.oid)]
-        name = distinguished_name.type_name(self.oid)
-        if not values and self.least:
-            yield f"Subject DN field '{name}' must exist."
-        elif not self.least <= len(values) <= self.most:
-            yield f"Wrong number of {name} fields in Subject DN."
-        for value in values:
-            if self.pattern is not None and not matches(self.pattern, value):
-                yield f"Did not pass validation of field {name} (in DN). {value!r} does not match {self.pattern!r}."
-
-
-@dataclass(frozen=True)
-class SubjectFieldsRule(EndEntityRule):
-    """The subject: the attributes it may and must have; ``others`` allows any other as well.
-
-    A CN there always is. ``default`` is the subject of who is registered without one, ``{username}`` replaced.
-    """
-
-    fields: tuple[SubjectField, ...]
-    others: bool
-    default: x509.Name
-
-    key: ClassVar[str] = "subject"
-    clause: ClassVar[str] = "RFC 5280 section 4.1.2.6; EJBCA subject DN fields: USE, REQUIRED, VALIDATION, VALUE"
-
-    def describe(self) -> str:
-        listed = [subject_field.describe() for subject_field in self.fields] + ["any other"] * self.others
-        return f"{', '.join(listed)}; left out: {distinguished_name.to_string(self.default)}."
-
-    def problems(self, candidate: Candidate) -> Iterator[str]:
-        if distinguished_name.common_name(candidate.subject) is None:
-            yield "Subject DN field 'CN' must exist."
-        listed = {subject_field.oid for subject_field in self.fields}
-        for subject_field in self.fields:
-            yield from subject_field.problems(candidate.subject)
-        if not self.others:
-            unlisted = [attribute.oid for attribute in candidate.subject if attribute.oid not in listed]
-            for name in dict.fromkeys(map(distinguished_name.type_name, unlisted)):
-                yield f"Wrong number of {name} fields in Subject DN."
-
-    def default_for(self, username: str) -> x509.Name:
-        """Return the subject of ``username``; nothing in the name is read as syntax. Raises :class:`InvalidInput`."""
-        values = {"username": username}
-        try:
-            name = x509.Name([x509.NameAttribute(part.oid, fill(str(part.value), values)) for part in self.default])
-        except ValueError as error:
-            raise InvalidInput(f"The name {username!r} does not fit into the subject: {error}.") from error
-        return distinguished_name.checked(name)
 
 
 @dataclass(frozen=True)

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from app.errors import InvalidInput
-from app.pki.certificate_template import CertificateTemplate, extension
 from app.pki.distinguished_name import common_name
+from app.pki.enrolment_request import EnrolmentRequest
 
 if TYPE_CHECKING:
     from app.pki.certificate_authority import CertificateAuthority
+    from app.pki.certificate_profile import CertificateProfile
+    from app.pki.certificate_template import CertificateTemplate
 
-_VALIDITY: Final = timedelta(days=30)  # with nocheck nobody asks whether it is revoked, so its life is short
-_BACKDATED: Final = timedelta(minutes=10)
+RESPONDER_PROFILE: Final = "ocsp-responder"
 _SUFFIX: Final = " OCSP"
 _MAX_COMMON_NAME: Final = 64  # ub-common-name, RFC 5280 appendix A.1
-_DIGITAL_SIGNATURE: Final = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-_EXTENSIONS: Final = (
-    extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
-    extension(_DIGITAL_SIGNATURE, critical=True),
-    extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False),
-    extension(x509.OCSPNoCheck(), critical=False),  # RFC 6960 section 4.2.2.2.1
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,21 +37,24 @@ class OcspResponder:
             raise InvalidInput("The key of the OCSP responder does not fit its certificate.")
 
     @property
+    def begin(self) -> datetime:
+        """The first moment the certificate is valid."""
+        return self.certificate.not_valid_before_utc
+
+    @property
     def end(self) -> datetime:
         """The last moment the certificate is valid."""
         return self.certificate.not_valid_after_utc
 
     def is_valid(self, authority: CertificateAuthority, now: datetime) -> bool:
         """Return whether it may answer for the CA at ``now``."""
-        begin = self.certificate.not_valid_before_utc
-        return begin <= now <= self.end and self.certificate.issuer == authority.certificate.subject
+        return self.begin <= now <= self.end and self.certificate.issuer == authority.certificate.subject
 
     def is_due(self, authority: CertificateAuthority, now: datetime) -> bool:
         """Return whether it is time for its successor: at half its life, unless a successor could not live longer."""
         if not self.is_valid(authority, now):
             return True
-        begin = self.certificate.not_valid_before_utc
-        return now >= begin + (self.end - begin) / 2 and self.end < authority.certificate.not_valid_after_utc
+        return now >= self.begin + (self.end - self.begin) / 2 and self.end < authority.certificate.not_valid_after_utc
 
 
 def generate_key() -> ec.EllipticCurvePrivateKey:
@@ -77,25 +62,17 @@ def generate_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def responder_template(authority: CertificateAuthority, key: ec.EllipticCurvePublicKey) -> CertificateTemplate:
-    """Return what the certificate of a CA's responder will say."""
-    encoded = b"".join(each.value.public_bytes() for each in _EXTENSIONS)
-    return CertificateTemplate(
-        subject=_subject(authority),
-        public_key=key,
-        validity=_VALIDITY,
-        backdated=_BACKDATED,
-        extensions=(*_EXTENSIONS, extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)),
-        hash_algorithm=hashes.SHA256(),
-        profile="ocsp-responder",
-        profile_sha256=hashlib.sha256(encoded).hexdigest(),  # there is no file to hash: what is fixed in it
-    )
+def responder_template(
+    authority: CertificateAuthority, profile: CertificateProfile, key: ec.EllipticCurvePublicKey
+) -> CertificateTemplate:
+    """Return what the certificate of a CA's responder will say by the profile."""
+    subject = responder_subject(authority.certificate.subject, authority.name)
+    return profile.apply_to_own(EnrolmentRequest.own(key, subject))
 
 
-def _subject(authority: CertificateAuthority) -> x509.Name:
-    """Return the CA's own name with another common name."""
-    subject = authority.certificate.subject
-    stem = (common_name(subject) or authority.name)[: _MAX_COMMON_NAME - len(_SUFFIX)]
+def responder_subject(subject: x509.Name, ca_name: str) -> x509.Name:
+    """Return the name of a CA's responder: the CA's own with another common name."""
+    stem = (common_name(subject) or ca_name)[: _MAX_COMMON_NAME - len(_SUFFIX)]
     own = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, stem + _SUFFIX)])
     names = [own if next(iter(rdn)).oid == NameOID.COMMON_NAME else rdn for rdn in subject.rdns]
     return x509.Name(names if own in names else [*names, own])

@@ -76,6 +76,14 @@ def reason_of(flag: x509.ReasonFlags) -> RevocationReason:
     return next((reason for reason, known in _FLAGS.items() if known is flag), RevocationReason.UNSPECIFIED)
 
 
+def reason_of_entry(entry: x509.RevokedCertificate) -> RevocationReason:
+    """Return why a list says that a certificate was revoked."""
+    try:
+        return reason_of(entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
+    except x509.ExtensionNotFound:
+        return RevocationReason.UNSPECIFIED
+
+
 def sign_revocation_list(
     authority: CertificateAuthority, template: RevocationListTemplate, record: Callable[[bytes], None]
 ) -> x509.CertificateRevocationList:

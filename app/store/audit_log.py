@@ -14,7 +14,7 @@ from app.pki.merkle_tree import leaf_hash
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from app.store.database import Database, Row
 
@@ -31,6 +31,7 @@ class Action(StrEnum):
     CERTIFICATE_PENDING = "certificate.pending"
     CERTIFICATE_ISSUED = "certificate.issued"
     CERTIFICATE_ORPHAN = "certificate.orphan"
+    CERTIFICATE_IMPORTED = "certificate.imported"
     CERTIFICATE_REFUSED = "certificate.refused"
     CERTIFICATE_REVOKED = "certificate.revoked"
     CERTIFICATE_RELEASED = "certificate.released"
@@ -43,6 +44,8 @@ class Action(StrEnum):
     ENTITY_DELETED = "entity.deleted"
     TOKEN_CREATED = "token.created"  # noqa: S105 -- an act, not a token
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 -- an act, not a token
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,19 @@ class AuditLog:
         """Take the database to read and write."""
         self._database = database
 
-    def append(self, now: datetime, entry: AuditEntry) -> None:
-        """Append an entry inside the open transaction; if it cannot be written, the act fails with it."""
+    def append(self, now: datetime, entry: AuditEntry) -> int:
+        """Append an entry inside the open transaction and return its number; if that fails, the act fails with it."""
         last = self._last()
         seq, at = (last["seq"] + 1 if last else 1), to_text(now)
-        text = entry.canonical(seq, at)
-        chain = chained(last["chain_sha256"] if last else "", text)
-        self._database.insert("audit_log", {"seq": seq, "at": at, "entry": text, "chain_sha256": chain})
+        self._chain(seq, at, entry.canonical(seq, at), last["chain_sha256"] if last else "")
+        return seq
+
+    def continue_with(self, entries: Iterable[tuple[str, str]]) -> None:
+        """Append, inside the open transaction, times and canonical texts of entries that were in this log before."""
+        last = self._last()
+        known, chain = (last["seq"], last["chain_sha256"]) if last else (0, "")
+        for seq, (at, text) in enumerate(entries, start=known + 1):
+            chain = self._chain(seq, at, text, chain)
 
     def size(self) -> int:
         """Return how many entries there are: the number of the last."""
@@ -95,6 +104,11 @@ class AuditLog:
         """Return when the last entry was written, or None: the clock should not be behind it."""
         last = self._last()
         return from_text(last["at"]) if last else None
+
+    def time_of(self, seq: int) -> datetime | None:
+        """Return when an entry was written, None when there is no such entry."""
+        row = self.find(seq)
+        return from_text(row["at"]) if row else None
 
     def entries(self) -> list[dict[str, Any]]:
         """Return all entries in order."""
@@ -133,6 +147,11 @@ class AuditLog:
             found += [entry for entry in entries if _is_wanted(entry, action, name)]
             before = page[-1]["seq"]
         return found[:limit]
+
+    def _chain(self, seq: int, at: str, text: str, before: str) -> str:
+        chain = chained(before, text)
+        self._database.insert("audit_log", {"seq": seq, "at": at, "entry": text, "chain_sha256": chain})
+        return chain
 
     def _before(self, seq: int, since: datetime | None) -> list[Row]:
         return self._database.rows(

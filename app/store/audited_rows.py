@@ -112,3 +112,7 @@ class AuditedRows:
             "FROM access_tokens"
         ):
             yield row.pop("name"), row.pop("revoked_at") is not None, row
+
+    def restores(self) -> Iterator[tuple[int, str]]:
+        """Yield the entry of every restore, and the public key of the checkpoints of before."""
+        yield from self._database.tuples("SELECT entry, verifier FROM restores")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import Conflict, StoreUnavailable
@@ -23,9 +24,17 @@ TABLES: Final = {
     "revocation_lists": ("tbs_sha256",),
     "revocation_revisions": ("ca_name",),
     "device_events": ("username", "change"),
+    "event_readers": ("reader",),
+    "event_counts": ("kind", "label"),
+    "backups": ("entry",),
+    "restores": ("entry",),
 }
 """Every table but that of the migrations, with its primary key; a test compares it with the schema."""
 _PAGE: Final = 2000
+
+
+Rows = Callable[..., list[dict[str, Any]]]
+"""Answers a query as :meth:`Database.rows` does."""
 
 
 def counts(database: Database) -> dict[str, int]:
@@ -44,11 +53,7 @@ def copy(source: Database, target: Database) -> dict[str, int]:
     if any(counts(target).values()):
         raise Conflict("The database to copy to is not empty.")
     with source.transaction():
-        with target.transaction():
-            for table in TABLES:
-                for page in _pages(source, table):
-                    for row in page:
-                        target.insert(table, row)
+        fill(target, source.rows)
         copied = counts(source)
         for table in TABLES:
             if _digest(source, table) != _digest(target, table):
@@ -56,22 +61,31 @@ def copy(source: Database, target: Database) -> dict[str, int]:
     return copied
 
 
-def _pages(database: Database, table: str) -> Iterator[list[dict[str, Any]]]:
+def fill(target: Database, rows: Rows) -> None:
+    """Put all that ``rows`` reads into an empty database, in one transaction."""
+    with target.transaction():
+        for table in TABLES:
+            for page in _pages(rows, table):
+                for row in page:
+                    target.insert(table, row)
+
+
+def _pages(rows: Rows, table: str) -> Iterator[list[dict[str, Any]]]:
     key = TABLES[table]
     columns, names = ", ".join(key), ", ".join(f":{column}" for column in key)
     # The names are those above, the values parameters.
     first = f"SELECT * FROM {table} ORDER BY {columns} LIMIT {_PAGE}"  # noqa: S608 # nosec B608
     rest = f"SELECT * FROM {table} WHERE ({columns}) > ({names}) ORDER BY {columns} LIMIT {_PAGE}"  # noqa: S608 # nosec B608
-    page = database.rows(first)
+    page = rows(first)
     while page:
         yield page
-        page = database.rows(rest, **{column: page[-1][column] for column in key})
+        page = rows(rest, **{column: page[-1][column] for column in key})
 
 
 def _digest(database: Database, table: str) -> str:
     """Return the SHA-256 over all rows in the order of their key."""
     digest = hashlib.sha256()
-    for page in _pages(database, table):
+    for page in _pages(database.rows, table):
         for row in page:
             digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
@@ -36,6 +37,13 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close what this thread has open; the next use opens it again."""
+
+    @abstractmethod
+    def copy_to(self, path: Path, migrations: Path) -> None:
+        """Copy all there is at one moment into a new SQLite file, readable by its owner alone; it is not synchronised.
+
+        ``migrations`` are those that this database went through.
+        """
 
     def row(self, sql: str, **parameters: object) -> Row | None:
         """Return the first row of a query, or None."""

@@ -47,6 +47,17 @@ class EndEntityStore:
         rows = self._database.rows("SELECT status, count(*) AS number FROM end_entities GROUP BY status")
         return {row["status"]: row["number"] for row in rows}
 
+    def with_public_password(self, end_entity_profile: str, *, armed_after: datetime | None) -> int:
+        """Return how many of an end entity profile may enrol with dojot's password, armed after the given time."""
+        row = self._database.row(
+            # The words of the index, so that it alone is read; the statuses are those that may enrol.
+            "SELECT count(*) AS number FROM end_entities WHERE public_password = 1 AND claimed_by IS NULL "
+            "AND status IN (10, 11, 30, 70) AND end_entity_profile = :profile AND armed_at > :after",
+            profile=end_entity_profile,
+            after=to_text(armed_after) if armed_after else "",
+        )
+        return int(row["number"]) if row else 0
+
     def holder_of_subject(self, ca_name: str, subject_dn: str, *, other_than: str) -> str | None:
         """Return the name of another end entity of that CA with the same subject, or None."""
         row = self._database.row(
@@ -79,12 +90,13 @@ class EndEntityStore:
     def claim(self, entity: EndEntity, serial: str, now: datetime) -> bool:
         """Spend the one-time password for the certificate ``serial``; False when another enrolment was first.
 
-        The row is claimed only if it is still what the caller checked: status, password, CA and subject.
+        The row is claimed only if it is still what the caller checked: status, password, CA, names and dates.
         """
         changed = self._database.execute(
             "UPDATE end_entities SET status = :inprocess, claimed_by = :serial, modified_at = :now "
             "WHERE username = :username AND password_verifier = :verifier AND claimed_by IS NULL "
-            "AND ca_name = :ca AND subject_dn = :dn AND status = :status",
+            "AND ca_name = :ca AND subject_dn = :dn AND subject_alt_name = :names AND start_time = :start "
+            "AND end_time = :end AND status = :status",
             status=entity.status,
             inprocess=EndEntityStatus.INPROCESS,
             serial=serial,
@@ -93,8 +105,34 @@ class EndEntityStore:
             verifier=entity.password_verifier,
             ca=entity.ca_name,
             dn=entity.subject_dn,
+            names=entity.subject_alt_name,
+            start=entity.start_time,
+            end=entity.end_time,
         )
         return changed == 1
+
+    def spend(self, username: str, serial: str, now: datetime) -> None:
+        """Spend the one-time password as :meth:`claim` does, unasked, for a certificate that is known to be made."""
+        self._database.execute(
+            "UPDATE end_entities SET status = :inprocess, claimed_by = :serial, password_verifier = NULL, "
+            "modified_at = :now WHERE username = :username",
+            inprocess=EndEntityStatus.INPROCESS,
+            serial=serial,
+            now=to_text(now),
+            username=username,
+        )
+
+    def disarm(self, username: str) -> None:
+        """Take the password from an end entity: nobody can enrol until one is set anew."""
+        self._database.execute(
+            "UPDATE end_entities SET password_verifier = NULL WHERE username = :username", username=username
+        )
+
+    def disarm_all(self) -> int:
+        """Take the passwords from all end entities; return how many had one."""
+        return self._database.execute(
+            "UPDATE end_entities SET password_verifier = NULL WHERE password_verifier IS NOT NULL"
+        )
 
     def finish(self, username: str, serial: str, now: datetime) -> bool:
         """Make the end entity GENERATED if ``serial`` still holds its claim (nobody re-armed or revoked it since)."""
@@ -150,9 +188,13 @@ def _entity(row: Row) -> EndEntity:
         certificate_profile=row["certificate_profile"],
         end_entity_profile=row["end_entity_profile"],
         token_type=TokenType(row["token_type"]),
+        subject_alt_name=row["subject_alt_name"],
+        start_time=row["start_time"],
+        end_time=row["end_time"],
         send_notification=bool(row["send_notification"]),
         password_verifier=row["password_verifier"],
         claimed_by=row["claimed_by"],
+        public_password=bool(row["public_password"]),
         created_at=from_text(row["created_at"]),
         modified_at=from_text(row["modified_at"]),
         armed_at=from_text(row["armed_at"]),
@@ -165,6 +207,7 @@ def _row(entity: EndEntity) -> Row:
         "status": int(entity.status),
         "token_type": int(entity.token_type),
         "send_notification": int(entity.send_notification),
+        "public_password": int(entity.public_password),
         "created_at": to_text(entity.created_at),
         "modified_at": to_text(entity.modified_at),
         "armed_at": to_text(entity.armed_at),

@@ -17,11 +17,17 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from app.errors import StoreUnavailable
+from app.store.copying import fill
 from app.store.group_commit import TIMEOUT, Answer
+from app.store.schema import migrate
+from app.store.sqlite import SqliteDatabase
 from app.store.written_together import WrittenTogether
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.store.database import Row
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _WRITERS: Final = 0x6D696463  # the key of the advisory lock: "midc"
@@ -53,6 +59,20 @@ class PostgresDatabase(WrittenTogether):
     def script(self, statements: list[str]) -> None:
         """Run schema statements in PostgreSQL's types: SQLite's integers have 64 bits, its text is in byte order."""
         super().script([_TEXT.sub('TEXT COLLATE "C"', _INTEGER.sub("BIGINT", each)) for each in statements])
+
+    def copy_to(self, path: Path, migrations: Path) -> None:
+        """Copy all rows of one snapshot; others read and write meanwhile."""
+        target = SqliteDatabase(path)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(target), _translated(), closing(psycopg.connect(self.address, **_OPTIONS)) as session:  # type: ignore[arg-type] # a mixed dict
+            session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            migrate(target, migrations)
+
+            def rows(sql: str, **parameters: object) -> list[Row]:
+                names, found = _answer(session, sql, parameters)
+                return [dict(zip(names, row, strict=True)) for row in found]
+
+            fill(target, rows)
 
     def close(self) -> None:
         """Close the connections of this process if no thread uses them; the next use opens them again."""

@@ -94,8 +94,17 @@ class RevocationListStore:
         return ListDates(**_read(row)) if row else None
 
     def highest_number(self, ca_name: str) -> int:
-        """Return the highest number ever taken, or 0."""
-        row = self._database.row("SELECT max(number) AS number FROM revocation_lists WHERE ca_name = :ca", ca=ca_name)
+        """Return the highest number ever taken, or 0; after a restore, one that no lost list can have."""
+        row = self._database.row(
+            "SELECT max(number) AS number FROM (SELECT max(number) AS number FROM revocation_lists WHERE ca_name = :ca "
+            "UNION ALL SELECT max(list_number) FROM restores) AS numbers",
+            ca=ca_name,
+        )
+        return (row["number"] or 0) if row else 0
+
+    def highest_number_of_all(self) -> int:
+        """Return the highest number that any CA ever took, or 0."""
+        row = self._database.row("SELECT max(number) AS number FROM revocation_lists")
         return (row["number"] or 0) if row else 0
 
     def revision(self, ca_name: str) -> int:
@@ -144,6 +153,16 @@ class RevocationListStore:
             octets=len(crl),
             tbs=tbs_sha256,
         )
+
+    def mark_lost(self, tbs_sha256: str) -> None:
+        """Record of a list that it was issued, and that nobody here has it any more."""
+        self._database.execute(
+            "UPDATE revocation_lists SET state = :issued WHERE tbs_sha256 = :tbs", issued=_ISSUED, tbs=tbs_sha256
+        )
+
+    def mark_all_due(self) -> None:
+        """Have every list issued anew; those that are there are handed out meanwhile."""
+        self._database.execute("UPDATE revocation_lists SET about = '' WHERE crl IS NOT NULL")
 
     def _newest(self, name: ListName, columns: str) -> Row | None:
         return self._database.row(

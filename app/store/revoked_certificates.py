@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _PAGE = 5000
 
 
+Place = tuple[int, str]
+"""Where a revocation stands among those of its CA: the revision, and the serial among those of one revision."""
+
+
 class RevokedCertificate(NamedTuple):
     """What a revocation list needs of a certificate; a list may hold a million. ``revoked_at`` None: released."""
 
@@ -23,6 +27,18 @@ class RevokedCertificate(NamedTuple):
     revoked_at: datetime | None
     reason: RevocationReason
     partition: int | None
+
+
+class Revoked(NamedTuple):
+    """A certificate that was revoked or put on hold, and whose it is; ``at`` is its place in the order of them all."""
+
+    at: Place
+    serial: str
+    username: str
+    subject_dn: str
+    reason: RevocationReason
+    revoked_at: datetime
+    not_after: datetime
 
 
 class RevokedCertificates:
@@ -48,6 +64,35 @@ class RevokedCertificates:
                     row["crl_partition"],
                 )
             after = (page[-1]["revocation_revision"], page[-1]["serial"])
+
+    def holders(self, ca_name: str, after: Place, limit: int) -> list[Revoked]:
+        """Return whose certificates were revoked or held behind that place, in the order in which it happened.
+
+        Certificates that were never handed out (orphans), and those released or revoked anew since, are not there.
+        """
+        rows = self._database.rows(
+            "SELECT serial, username, subject_dn, revocation_reason, revoked_at, not_after, revocation_revision "
+            "FROM certificates WHERE ca_name = :ca AND revocation_revision > 0 "
+            "AND (revocation_revision, serial) > (:revision, :serial) "
+            "AND revocation_reason >= 0 AND state = 'issued' AND certificate_type = 1 "
+            "ORDER BY revocation_revision, serial LIMIT :limit",
+            ca=ca_name,
+            revision=after[0],
+            serial=after[1],
+            limit=limit,
+        )
+        return [
+            Revoked(
+                (row["revocation_revision"], row["serial"]),
+                row["serial"],
+                row["username"],
+                row["subject_dn"],
+                RevocationReason(row["revocation_reason"]),
+                from_text(row["revoked_at"]),
+                from_text(row["not_after"]),
+            )
+            for row in rows
+        ]
 
     def highest_partition(self, ca_name: str) -> int | None:
         """Return the highest partition that a certificate of the CA names, None when none does."""

@@ -22,17 +22,22 @@ def migrate(database: Database, directory: Path) -> list[str]:
     files = {path.stem: path for path in sorted(directory.glob("*.sql"))}
     with database.transaction():
         database.script(["CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)"])
-        applied = {row["name"] for row in database.rows("SELECT name FROM schema_migrations")}
-        if unknown := sorted(applied - files.keys()):
+        known = set(applied(database))
+        if unknown := sorted(known - files.keys()):
             raise ConfigurationError(
                 f"The database was written by a newer midca (it has {', '.join(unknown)}); "
                 "use that version or a newer one."
             )
-        missing = [name for name in files if name not in applied]
+        missing = [name for name in files if name not in known]
         for name in missing:
             database.script(_statements(files[name].read_text(encoding="utf-8")))
             database.insert("schema_migrations", {"name": name})
     return missing
+
+
+def applied(database: Database) -> list[str]:
+    """Return the names of the migrations that the database went through."""
+    return [row["name"] for row in database.rows("SELECT name FROM schema_migrations ORDER BY name")]
 
 
 def is_new(database: Database) -> bool:

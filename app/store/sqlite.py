@@ -38,6 +38,13 @@ class SqliteDatabase(WrittenTogether):
             self._local.reader = None
         super().close()
 
+    def copy_to(self, path: Path, migrations: Path) -> None:  # noqa: ARG002 -- the schema is in the file
+        """Copy the file. With a rollback journal nobody writes meanwhile; it is several hundred megabytes a second."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        connection = self._reader()
+        with nullcontext() if self._wal else connection.queue.reading():
+            connection.copy_to(path)
+
     def _read(self, sql: str, parameters: dict[str, object]) -> Answer:
         connection = self._reader()
         # With a rollback journal readers meet SQLite's busy handler at every commit, so they queue with the writers.

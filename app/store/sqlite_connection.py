@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlite_utils
@@ -54,6 +54,24 @@ class Connection:
         with _translated():
             cursor = self._database.execute(sql, parameters)
             return [column[0] for column in cursor.description], cursor.fetchall()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the database as it is at one moment into an empty file."""
+        source = self._database.conn
+        try:
+            with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+                copy.execute("PRAGMA journal_mode = OFF")
+                copy.execute("PRAGMA synchronous = OFF")
+                source.execute("BEGIN")
+                try:
+                    # The copying waits for a lock without end, this for no longer than any reader.
+                    source.execute("SELECT 1 FROM sqlite_master").fetchone()
+                    source.backup(copy)
+                finally:
+                    if source.in_transaction:
+                        source.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            raise StoreUnavailable(f"The database cannot be copied to {path}: {error}.") from error
 
     def close(self) -> None:
         """Close it."""

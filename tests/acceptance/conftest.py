@@ -1,4 +1,5 @@
 import itertools
+import shutil
 import zlib
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from tests.acceptance.retriever import Retriever
 from tests.acceptance.server import RunningServer
 from tests.builders import HIERARCHY, profiles_directory
+from tests.dojot import Dojot
 from tests.gateway import Gateway
+from tests.kafka import Kafka, require_kafka
 
 SHIPPED_KEY = "rsa: {min: 2048, max: 8192}"
 
@@ -38,12 +41,16 @@ def server(make_server) -> RunningServer:
 @pytest.fixture
 def fast_server(make_server, tmp_path: Path) -> RunningServer:
     """Two workers, and P-256 keys for CAs and devices, so that starts and requests are quick."""
+    fast_profiles(tmp_path / "profiles")
+    return make_server(workers=2)
+
+
+def fast_profiles(path: Path) -> None:
     shipped = (Path(__file__).parents[2] / "profiles" / "CFREE.yaml").read_text()
     assert SHIPPED_KEY in shipped
     cfree = shipped.replace(SHIPPED_KEY, "curves: [P-256]")
     hierarchy = HIERARCHY.replace("keysize: 2048", "keytype: P-256")
-    profiles_directory(tmp_path / "profiles", hierarchy=hierarchy, CFREE=cfree)
-    return make_server(workers=2)
+    profiles_directory(path, hierarchy=hierarchy, CFREE=cfree)
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +90,32 @@ def new_device(shared_server, request):
 @pytest.fixture
 def device(new_device) -> str:
     return new_device()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    """One broker of Kafka for all tests of a file."""
+    require_kafka()
+    with Kafka(tmp_path_factory.mktemp("kafka") / "broker") as running:
+        yield running
+
+
+@pytest.fixture
+def kafka(broker):
+    """An empty broker: the topics that the test before has left are gone."""
+    broker.empty()
+    return broker
+
+
+@pytest.fixture
+def dojot():
+    with Dojot() as running:
+        yield running
+
+
+@pytest.fixture
+def base(data_template: Path, tmp_path: Path) -> Path:
+    """The directory of an installation that has its CA already."""
+    path = tmp_path / "installation"
+    shutil.copytree(data_template, path)
+    return path

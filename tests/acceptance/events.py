@@ -18,6 +18,11 @@ GROUP = "ejbca-group"
 TOPIC = "admin.dojot.device-manager.device"
 
 
+def dojot_at(url: str) -> dict[str, str]:
+    """Return where dojot's services are, in dojot's own names, as its compose file sets them."""
+    return {"KAFKA_GROUP_ID": GROUP, "DATA_BROKER_URL": url, "AUTH_URL": url, "DEVICE_MANAGER_URL": url}
+
+
 class Events:
     """The process on ``base/data``; a context manager that starts and stops it, any number of times."""
 
@@ -26,14 +31,7 @@ class Events:
         self.database = base / "data" / "midca.sqlite"
         self.log_file = base / "events.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.environment = environment(base) | {
-            "KAFKA_HOSTS": brokers,  # dojot's own names, as its compose file sets them
-            "KAFKA_GROUP_ID": GROUP,
-            "DATA_BROKER_URL": dojot_url,
-            "AUTH_URL": dojot_url,
-            "DEVICE_MANAGER_URL": dojot_url,
-            **settings,
-        }
+        self.environment = environment(base) | dojot_at(dojot_url) | {"KAFKA_HOSTS": brokers, **settings}
 
     def __enter__(self) -> Self:
         with self.log_file.open("ab") as log:

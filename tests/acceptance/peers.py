@@ -76,7 +76,7 @@ class Mosquitto:
 def mosquitto(directory: Path, broker: Holder, *more: str) -> Iterator[Mosquitto]:
     """Run a broker that lets in who has a certificate of our CA, and only to the topic of the name in it."""
     port = free_port()
-    (directory / "acl").write_text("pattern readwrite /admin/%u/attrs\n")
+    (directory / "acl").write_text("pattern readwrite /admin/%u/attrs\npattern readwrite /admin/%u/config\n")
     (directory / "mosquitto.conf").write_text(
         f"user root\nlistener {port} 127.0.0.1\nacl_file {directory / 'acl'}\n"
         f"cafile {broker.ca}\ncertfile {broker.certificate}\nkeyfile {broker.key}\n"

@@ -128,6 +128,11 @@ class RunningServer:
     def get(self, path: str, token: str | None = None) -> Answer:
         return self._ask(urllib.request.Request(self._url(path), headers=_headers(token)))
 
+    def text(self, path: str) -> str:
+        """Return the body of an answer that is no JSON."""
+        with urllib.request.urlopen(self._url(path), timeout=30) as response:
+            return response.read().decode()
+
     def delete(self, path: str) -> Answer:
         return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="DELETE"))
 

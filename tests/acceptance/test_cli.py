@@ -347,3 +347,14 @@ def test_a_ca_key_that_others_can_read_is_status_3(midca):
     key.chmod(0o644)
 
     assert f"{key} can be read by others" in midca("ca", "list", status=3)
+
+
+def test_profile_by_which_no_responder_can_be_made_ends_with_a_sentence(empty):
+    """A key usage that is not critical is a warning of the linter."""
+    path = empty.base / "profiles" / "ocsp-responder.yaml"
+    text = path.read_text().replace("[digitalSignature], critical: true", "[digitalSignature], critical: false")
+    path.write_text(text + "lint: warning\n")
+
+    told = empty("init", status=1)
+
+    assert told.startswith("midca: The linter refuses the certificate: ")

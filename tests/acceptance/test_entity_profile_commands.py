@@ -95,3 +95,31 @@ def test_running_server_reads_both_kinds_again_or_neither(server, own):  # noqa:
     assert server.register("device1", PASSWORD).status == 200
     assert server.register("device2", "short").status == 400
     assert server.sign("device1", one_line(csr(signing_key=key(1))), PASSWORD).status == 200
+
+
+def test_names_and_dates_are_registered_and_shown(midca, password_file):  # noqa: F811
+    chosen = ("--profile", "X509Identity", "--entity-profile", "EMPTY", "--password-file", password_file)
+    names = (
+        "--dns",
+        "a.example",
+        "--dns",
+        "b.example",
+        "--ip",
+        "192.0.2.1",
+        "--uri",
+        "urn:a,b",
+        "--email",
+        "a@b.example",
+    )
+
+    added = midca.json("entity", "add", "f60c28", *chosen, *names, "--start", "2026-01-01", "--end", "30:0:0")
+
+    assert added["alternative names"] == (
+        r"dNSName=a.example, dNSName=b.example, iPAddress=192.0.2.1, uniformResourceIdentifier=urn:a\,b, "
+        "rfc822Name=a@b.example"
+    )
+    assert (added["start"], added["end"]) == ("2026-01-01 00:00:00+00:00", "30:0:0")
+    assert midca.json("entity", "show", "f60c28")["alternative names"] == added["alternative names"]
+    assert "cannot be used" in midca("entity", "add", "other", *chosen, "--dns", "a_b", status=1)
+    assert "is no dns name" in midca("entity", "add", "other", *chosen, "--dns", "a.example,IP:192.0.2.1", status=1)
+    assert "alternative names" not in midca.json("entity", "add", "plain", *chosen)

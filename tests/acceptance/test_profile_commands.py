@@ -8,7 +8,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.files.profile_json_schema import profile_json_schema
+from app.files.profile_schemas import profile_json_schema
 from app.settings import shipped
 from tests.acceptance.server import MIDCA, environment
 from tests.acceptance.test_cli import empty, midca, request_file  # noqa: F401 -- fixtures
@@ -30,7 +30,8 @@ FRESHEST = (
 
 
 def test_list_and_show_read_the_files_without_a_data_directory(empty):  # noqa: F811
-    assert [row["name"] for row in empty.json("profile", "list")] == ["CFREE", "X509Identity", "broker", "device-ec"]
+    names = ["CFREE", "X509Identity", "broker", "device-ec", "ocsp-responder", "root-ca", "sub-ca"]
+    assert [row["name"] for row in empty.json("profile", "list")] == names
     rules = {row["key"]: row for row in empty.json("profile", "show", "device-ec")}
     assert rules["key"]["rule"] == "P-256, Ed25519."
     assert "device-ec" in empty("profile", "show", "device-ec")
@@ -102,6 +103,11 @@ def test_shipped_cases_pass_and_every_shipped_profile_has_some(empty):  # noqa: 
         ({"request": {"subject": "nonsense"}, "refused": "no attribute"}, "the request cannot be made"),
         ({"request": {"alternative_names": ["dns:a_b"]}, "issued": {}}, "is not a host name"),
         ({"csr": "request.csr", "issued": {"subject": "CN=other"}}, "subject is 'CN=f60c28', not 'CN=other'"),
+        (
+            {"alternative_names": ["dns:a.b"], "issued": {"alternative_names": ["dns:a.c"]}},
+            "['dns:a.b'], not ['dns:a.c']",
+        ),
+        ({"end_time": "30:0:0", "issued": {}}, "refused: The profile lets nobody choose the dates"),
     ],
     ids=str,
 )
@@ -125,6 +131,7 @@ CHANGED = {
     "signature_hash: SHA256": ("signature_hash: SHA384", {"hash": "SHA256"}),
     "backdate: 10": ("backdate: 20", {"backdate": 10}),
     "validity: 36h": ("validity: 47h", {"hours": 36}),
+    "notice: For devices.": ("notice: For all.", {"notices": ["For devices."]}),
     "cps: https://a.example/": ("cps: https://b.example/", {"cps": ["https://a.example/"]}),
     "der: '0500'": ("der: '0c0161'", {"values": {"1.3.6.1.4.1.55555.1": "0500"}}),
     "cas: any": ("cas: [IOTmidCA]", {"cas": "any"}),
@@ -136,7 +143,7 @@ CHANGED = {
 def test_case_notices_a_changed_key_of_its_profile(empty, tmp_path, written):  # noqa: F811
     document = VALID | {
         "validity": "36h",
-        "policies": [{"oid": "1.2.3", "cps": "https://a.example/"}],
+        "policies": [{"oid": "1.2.3", "cps": "https://a.example/", "notice": "For devices."}],
         "extensions": [{"oid": "1.3.6.1.4.1.55555.1", "der": "0500"}],
         "freshest_crl": True,
     }
@@ -169,7 +176,12 @@ def test_profiles_without_cases_are_named(empty, tmp_path):  # noqa: F811
 
 @pytest.mark.parametrize(
     "case",
-    [{}, {"issued": {}, "refused": "a"}, {"issued": {"unknown": 1}}, {"csr": "a", "request": {}, "refused": "a"}],
+    [
+        {},
+        {"issued": {}, "refused": "a"},
+        {"issued": {"unknown": 1}},
+        {"csr": "a", "request": {}, "refused": "a"},
+    ],
     ids=str,
 )
 def test_case_that_makes_no_sense_is_refused_by_file_and_key(empty, case):  # noqa: F811
@@ -182,3 +194,32 @@ def test_case_that_makes_no_sense_is_refused_by_file_and_key(empty, case):  # no
 
 def test_schema_is_printed(empty):  # noqa: F811
     assert empty("profile", "schema") == profile_json_schema()
+    for of_type in ("ca", "ocsp_responder"):
+        assert f'"enum": [\n    "{of_type}"\n' in empty("profile", "schema", "--type", of_type)
+        assert f"`{of_type}`" in empty("profile", "schema", "--type", of_type, "--markdown")
+
+
+@pytest.mark.parametrize("case", [{"alternative_names": ["upn:a"]}, {"end_time": "soon"}], ids=str)
+def test_case_of_an_end_entity_that_cannot_be_is_refused_by_its_name(empty, case):  # noqa: F811
+    directory = empty.base / "profiles" / "cases"
+    directory.mkdir()
+    (directory / "CFREE.yaml").write_text(json.dumps({"cases": [{"name": "one", "issued": {}, **case}]}))
+
+    assert "CFREE.yaml: one: " in empty("profile", "test", status=3)
+
+
+def test_dates_that_are_asked_for_are_explained_and_signed(midca, request_file, tmp_path):  # noqa: F811
+    asked = ("--not-before", "0:0:0", "--not-after", "20:0:0")
+    explained = midca.json("profile", "explain", "X509Identity", request_file, "--subject", "CN=a", *asked)
+    refused = midca("profile", "explain", "CFREE", request_file, "--subject", "CN=a", *asked, status=1)
+    (tmp_path / "password").write_text("correct horse")
+    chosen = ("--profile", "X509Identity", "--entity-profile", "EMPTY", "--password-file", tmp_path / "password")
+    midca("entity", "add", "a", *chosen)
+    pem = midca("sign", "a", request_file, "--password-file", tmp_path / "password", *asked)
+
+    assert 14 <= explained["certificate"]["days"] <= 20
+    told = [decision["reason"] for decision in explained["decisions"] if decision["field"] == "validity"]
+    assert told == ["As asked for: from 0:0:0 until 20:0:0; 10950 days at most."]
+    assert refused == ""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    assert 14 <= (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days <= 20

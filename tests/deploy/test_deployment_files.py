@@ -92,21 +92,26 @@ def test_compose_tags_the_image_with_the_version_of_the_project(compose):
     assert compose["services"]["midca"]["image"] == f"midca:{PROJECT['version']}"
 
 
-def test_dojot_gets_the_server_and_the_events_on_one_volume():
+def test_dojot_gets_one_service_in_the_place_of_ejbca_that_reads_its_events_too():
     document = yaml.safe_load((CHECKOUT / "deploy/dojot/docker-compose.midca.yml").read_text())
-    server, events = document["services"]["ejbca"], document["services"]["ejbca-events"]
+    (service,) = document["services"].values()
+    settings = Settings.from_environment(service["environment"])
 
-    assert server["image"] == events["image"] == f"midca:{PROJECT['version']}"
-    assert server["volumes"] == events["volumes"]
-    assert server["environment"] == events["environment"]
-    assert Settings.from_environment(server["environment"]).trusted_networks
-    assert device_events(server["environment"]).group == "ejbca-group"
+    assert list(document["services"]) == ["ejbca"]
+    assert service["image"] == f"midca:{PROJECT['version']}"
+    assert "ports" not in service
+    volume, mount_point = service["volumes"][0].split(":")
+    assert volume in document["volumes"]
+    assert f"VOLUME {mount_point}\n" in (CHECKOUT / "Dockerfile").read_text()
+    assert settings.trusted_networks
+    assert settings.events_beside
+    assert device_events(service["environment"]).group == "ejbca-group"
 
 
 # ------------------------------------------------------------------------------------------------------------ systemd
 
 
-@pytest.fixture(params=["midca.service", "midca-events.service"])
+@pytest.fixture(params=["midca.service", "midca-events.service", "midca-broker-agent.service"])
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The unit with a program that exists here: systemd-analyze looks for it."""
     text = (CHECKOUT / "deploy/systemd" / request.param).read_text()
@@ -132,6 +137,7 @@ def test_the_unit_is_hardened(unit):
 
 
 @pytest.mark.parametrize("name", ["midca-key-passphrase", "midca-pepper"])
+@pytest.mark.parametrize("unit", ["midca.service", "midca-events.service"], indirect=True)
 def test_the_unit_shows_how_to_hand_over_each_secret(unit, name):
     assert re.search(rf"^#LoadCredentialEncrypted={name}:/\S+/{name}$", unit.read_text(), re.MULTILINE)
 
@@ -275,7 +281,11 @@ def test_what_the_project_asks_for_is_what_is_locked():
 
 def test_the_lock_with_extras_is_the_one_without_and_their_libraries_more():
     runtime, extras = locked(CHECKOUT / "requirements/runtime.txt"), locked(CHECKOUT / "requirements/extras.txt")
-    wanted = [Requirement(text) for extra in ("kafka", "postgres") for text in PROJECT["optional-dependencies"][extra]]
+    wanted = [
+        Requirement(text)
+        for extra in ("kafka", "postgres", "broker")
+        for text in PROJECT["optional-dependencies"][extra]
+    ]
 
     for requirement in wanted:
         assert version_in(extras[requirement.name]) in requirement.specifier

@@ -60,6 +60,13 @@ def test_it_has_midcas_version_and_license():
     assert set(own["dependencies"]) < set(midca["dependencies"])
 
 
+def test_it_has_the_agent_of_a_broker_too(installed, tmp_path):
+    outcome = run(installed / "midca-broker-agent", tmp_path)
+
+    assert outcome.returncode == 1
+    assert "Make it with: midca broker setup" in outcome.stderr
+
+
 def test_it_retrieves_a_certificate_where_there_is_no_midca(installed, tmp_path):
     listed = run(sys.executable, "-m", "pip", "--python", installed / "python", "list", "--format=freeze")
     with RunningServer(tmp_path, oracle=False, workers=2) as server:

@@ -131,6 +131,7 @@ def test_contradiction_is_refused_by_file_key_and_line(write, change, key, sente
             {"certificate_profiles": {"default": "CFREE", "allowed": ["CFREE", "NONE"]}},
             "certificate_profiles: there is no NONE",
         ),
+        ({"certificate_profiles": {"default": "sub-ca", "allowed": "any"}}, "certificate_profiles: there is no sub-ca"),
         ({"cas": {"default": "NoCA", "allowed": "any"}}, "cas: there is no NoCA"),
     ],
     ids=str,

@@ -93,13 +93,20 @@ def test_name_a_path_could_be_built_from_is_refused(write, name):
         load_hierarchy(write(changed("sub", name=name)))
 
 
-@pytest.mark.parametrize("key", ["name", "validity"])
-def test_ca_without_a_necessary_key_is_refused_by_its_name(write, key):
+def test_ca_without_a_name_is_refused(write):
     document = copy.deepcopy(VALID)
-    del document["cas"][0]["subca"][0][key]
+    del document["cas"][0]["subca"][0]["name"]
 
-    with pytest.raises(ConfigurationError, match=rf"subca\.0\.{key}"):
+    with pytest.raises(ConfigurationError, match=r"subca\.0\.name"):
         load_hierarchy(write(document))
+
+
+def test_ca_is_made_by_the_profile_it_names_or_by_that_of_its_place(write):
+    named = changed("sub", profile="devices-ca")
+
+    assert [ca.profile for ca in load_hierarchy(write(VALID))] == ["root-ca", "sub-ca"]
+    assert [ca.profile for ca in load_hierarchy(write(named))] == ["root-ca", "devices-ca"]
+    assert {ca.profile for ca in load_hierarchy(write(VALID | {"hierarchy": "flat"}))} == {"root-ca"}
 
 
 def test_ca_below_one_that_may_have_none_is_refused(write):

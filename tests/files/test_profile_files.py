@@ -7,11 +7,10 @@ from cryptography import x509
 
 from app.errors import ConfigurationError
 from app.files.profile_case_files import load_cases
-from app.files.profile_files import load_profile, load_profiles
+from app.files.profile_files import OWN_PROFILES, load_profile, load_profiles
 from app.pki import distinguished_name
 from app.pki.certificate_template import extension
-from app.pki.profile_rules import CertificatePoliciesRule
-from app.settings import shipped
+from app.pki.profile_rules import WEEKDAYS, CertificatePoliciesRule
 from tests.builders import profiles_directory
 
 VALID = {
@@ -158,6 +157,15 @@ NO_NAMES = {"dns": False, "ip": False}
         ({"validity": "0d"}, "validity", "one minute"),
         ({"validity": "999999y"}, "validity", "36525"),
         ({"validity": True}, "validity", "number of days"),
+        ({"validity": "10m", "backdate": 10}, "validity", "no longer than backdate"),
+        ({"validity_override": "1y"}, "validity_override", "shorter than validity"),
+        ({"validity": 7, "no_end_on": ["sunday"]}, "no_end_on", "less than 8 days"),
+        ({"no_end_on": list(WEEKDAYS)}, "no_end_on", "no day to end on"),
+        ({"no_end_on": ["someday"]}, "no_end_on.0", "Must be one of"),
+        ({"alternative_names": {"dns": True, "source": "csr"}}, "alternative_names.source", "Must be one of"),
+        ({"policies": [{"oid": "1.2.3", "notice": "a" * 201}]}, "policies.0.notice", "200"),
+        ({"policies": [{"oid": "1.2.3", "notice": "a\nb"}]}, "policies.0.notice", "cannot be shown"),
+        ({"type": "sub_ca"}, "type", "is one of end_entity, ca, ocsp_responder"),
     ],
     ids=str,
 )
@@ -191,7 +199,7 @@ def test_refusal_names_the_line_of_the_key(write):
         (90, timedelta(days=90)),
         ("2y 3mo 4d 5h", timedelta(days=2 * 365 + 3 * 30 + 4, hours=5)),
         ("36h", timedelta(hours=36)),
-        ("10m", timedelta(minutes=10)),
+        ("11m", timedelta(minutes=11)),
         ("2040-12-31", datetime(2040, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ("'2040-12-31'", datetime(2040, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ("2040-12-31T12:00:00Z", datetime(2040, 12, 31, 12, tzinfo=UTC)),
@@ -309,7 +317,7 @@ def test_hidden_file_is_left_alone_and_one_that_would_be_ignored_is_refused(tmp_
     for stray in (".#A.yaml", "._A.yaml", ".A.yaml.swp", "A.yaml~"):
         (tmp_path / folder / stray).write_bytes(b"\xff")
 
-    assert list(load_profiles(tmp_path)) == ["A"]
+    assert load_profiles(tmp_path).keys() == {"A", *OWN_PROFILES}
     assert load_cases(tmp_path) == {}
     (tmp_path / folder / "B.yml").write_text("")
     with pytest.raises(ConfigurationError, match=r"B\.yml: only files that end in \.yaml"):
@@ -346,12 +354,3 @@ def test_directory_without_a_profile_is_refused(tmp_path):
 
     with pytest.raises(ConfigurationError, match="no certificate profile"):
         load_profiles(tmp_path)
-
-
-def test_shipped_profile_is_dojots():
-    profile = load_profiles(shipped("profiles"))["CFREE"]
-
-    assert profile.validity.validity.days == 730
-    assert (profile.key.rsa_min_bits, profile.key.rsa_max_bits) == (2048, 8192)
-    assert profile.extended_key_usage.usages == ()
-    assert not profile.key_usage.critical

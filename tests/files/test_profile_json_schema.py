@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from app.files.profile_files import HIERARCHY_FILE
-from app.files.profile_json_schema import SCHEMA_FILE, profile_json_schema
+from app.files.profile_schemas import SCHEMA_FILES, profile_json_schema
+from app.pki.profile_rules import ProfileType
 from app.settings import shipped
 from tests.files.test_profile_files import VALID
 
@@ -19,19 +20,22 @@ def valid(document) -> bool:
     return jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
 
 
-def test_shipped_schema_is_the_one_the_code_makes():
-    """``midca profile schema > profiles/profile.schema.json`` writes it anew."""
-    assert (shipped("profiles") / SCHEMA_FILE).read_text() == profile_json_schema()
+@pytest.mark.parametrize("of_type", ProfileType, ids=str)
+def test_shipped_schema_is_the_one_the_code_makes(of_type):
+    """``midca profile schema > profiles/profile.schema.json`` writes it anew, with ``--type`` the others."""
+    text = profile_json_schema(of_type)
 
-
-def test_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert (shipped("profiles") / SCHEMA_FILES[of_type]).read_text() == text
+    jsonschema.Draft202012Validator.check_schema(json.loads(text))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_profile_fits_the_schema_and_names_it(path):
-    assert valid(yaml.safe_load(path.read_text()))
-    assert path.read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
+    document = yaml.safe_load(path.read_text())
+    of_type = ProfileType(document.get("type", "end_entity"))
+
+    jsonschema.validate(document, json.loads(profile_json_schema(of_type)), jsonschema.Draft202012Validator)
+    assert path.read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILES[of_type]}\n")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +50,8 @@ def test_shipped_profile_fits_the_schema_and_names_it(path):
         {"cas": []},
         {"cas": "IOTmidCA"},
         {"extensions": [{"oid": "1.2.3"}]},
+        {"type": "ca"},
+        {"no_end_on": ["someday"]},
     ],
     ids=str,
 )

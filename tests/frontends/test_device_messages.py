@@ -44,7 +44,7 @@ def test_a_message_as_dojot_documents_it_is_understood():
 
 
 def test_nothing_but_id_and_tenant_is_taken_from_a_message():
-    """EJBCA-REST took other keys of a message for fields of the end entity."""
+    """A68. EJBCA-REST took other keys of a message for fields of the end entity."""
     document = device("efac", status=10, password="x", subjectDN="CN=admin") | {"password": "x", "caName": "IOTrootCA"}
 
     assert device_message(encoded(document), "admin") == DeviceMessage(Change.CREATED, "admin", "efac")
@@ -82,6 +82,7 @@ def test_an_event_that_concerns_no_certificate_need_not_be_complete(event):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_poison_is_known_by_its_reason(value, why):
+    """A65, A66, A67."""
     with pytest.raises(Poison) as caught:
         device_message(value, "admin")
 

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -173,6 +174,29 @@ def test_whose_a_topic_is_comes_from_its_name_or_from_data_broker(topics, dojot)
     assert topics.tenant_of("6f1e3b7a") == "admin"
     assert topics.tenant_of(f"acme.{SUBJECT}") == "acme"
     assert topics.tenant_of("0d5c9d0a") is None
+
+
+def test_where_there_is_no_data_broker_nobody_asks_it(dojot, client):
+    topics = Topics(replace(configuration(dojot.url), data_broker_url=None), client, Counters())
+
+    topics.refresh(0)
+
+    assert topics.complete
+    assert dojot.asked == [("dojot-management", "/admin/tenants")]
+    assert topics.tenant_of(f"acme.{SUBJECT}") == "acme"
+    assert topics.tenant_of("dojot-management.dojot.tenancy") is None
+
+
+def test_a_topic_that_cannot_be_looked_up_keeps_no_other_from_it(topics, dojot, monkeypatch):
+    answer = dojot.answer
+    monkeypatch.setattr(dojot, "answer", lambda path, tenant: "?" if tenant == "acme" else answer(path, tenant))
+    dojot.devices = {"acme": [], "admin": [], "zulu": []}
+    for number in range(4):
+        dojot.topics["zulu", SUBJECT] = "0d5c9d0a"
+        topics.refresh(6 * number)
+
+    assert topics.tenant_of("0d5c9d0a") == "zulu"
+    assert not topics.complete
 
 
 def test_dojot_that_does_not_answer_is_asked_again_a_little_later(topics, dojot):

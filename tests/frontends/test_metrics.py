@@ -1,16 +1,25 @@
 """``/metrics`` as Prometheus reads it."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.files.end_entity_profile_files import END_ENTITIES
 from app.pki.revocation import RevocationReason
+from app.settings import shipped
 from app.store.certificate_counts import counts
+from app.store.event_readers import EventReader
 from app.web import create_app
+from tests import ocsp
+from tests.backups import back_up
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR, require_tool, run
+from tests.operations.test_end_entity_profiles import own_profiles
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "monitoring.md"
 
@@ -90,6 +99,43 @@ def test_nonsense_makes_no_new_label(client, scrape):
     assert not any("nobody" in label or "nowhere" in label for labels in after for label in labels)
 
 
+def test_who_may_enrol_with_the_public_password_is_counted_until_it_is_spent_or_its_time_is_over(installation, scrape):
+    shipped_one = yaml.safe_load((shipped("profiles") / END_ENTITIES / "EMPTY_CFREE.yaml").read_text())
+    own_profiles(installation, EMPTY_CFREE=shipped_one | {"enrolment_window": "7d"}, EMPTY=shipped_one)
+    for name in ("aaaaa", "bbbbb", "ccccc"):
+        installation.add(name)
+    installation.add("ddddd", end_entity_profile="EMPTY")
+    installation.add("eeeee", password="its own password")
+    assert scrape()["midca_end_entities_public_password",] == 4
+
+    installation.sign("aaaaa", "dojot", one_line(csr()))
+    installation.services.end_entities.rearm("bbbbb", "its own password", ACTOR)
+    assert scrape()["midca_end_entities_public_password",] == 2
+
+    installation.clock.advance(days=7)
+    assert scrape()["midca_end_entities_public_password",] == 1
+
+
+def test_what_readers_of_device_events_told_is_shown(installation, scrape):
+    now = installation.clock()
+    told = EventReader("a", now, now - timedelta(minutes=1), "", 3, 2, now - timedelta(hours=1), 5, 0, 1)
+    older = replace(told, reader="b", lag=4, caught_up_at=now, synced_at=now - timedelta(hours=2), not_in_dojot=6)
+    assert scrape()["midca_device_event_readers",] == 0
+    installation.services.event_readers.report(told, {("event", "added"): 7, ("skipped", "not JSON"): 2})
+    installation.services.event_readers.report(older, {("sync", "listed"): 9})
+
+    values = scrape()
+    assert values["midca_device_event_readers",] == 2
+    assert values["midca_device_events_total", "added"] == 7
+    assert values["midca_device_events_skipped_total", "not JSON"] == 2
+    assert values["midca_device_sync_devices_total", "listed"] == 9
+    assert values["midca_device_events_lag",] == 7
+    assert values["midca_device_events_caught_up_time_seconds",] == told.caught_up_at.timestamp()
+    assert values["midca_device_sync_time_seconds",] == told.synced_at.timestamp()
+    assert values["midca_device_sync_differences", "not_in_dojot"] == 5
+    assert values["midca_ready", "events"] == 1
+
+
 def test_a_list_that_has_run_out_is_seen(installation, scrape):
     good = scrape()
     end = good["midca_crl_expire_time_seconds", "IOTmidCA", "complete", "all"]
@@ -112,6 +158,55 @@ def test_list_and_ca_are_those_that_are_served(installation, client, scrape):
     assert values["midca_ca_expire_time_seconds", "IOTmidCA"] == authority.certificate.not_valid_after_utc.timestamp()
 
 
+def test_ocsp_answers_are_counted_by_what_they_say(installation, client, scrape):
+    installation.add()
+    serial = int(installation.sign("f60c28", "dojot", one_line(csr())).serial, 16)
+    issuer = installation.services.authorities.named("IOTmidCA").certificate
+    before = scrape()
+
+    ocsp.get(client, ocsp.request(issuer, serial))
+    installation.services.revocation.change("IOTmidCA", f"{serial:X}", RevocationReason.KEYCOMPROMISE, ACTOR)
+    for _ in range(2):
+        ocsp.get(client, ocsp.request(issuer, serial))
+    ocsp.get(client, ocsp.request(issuer, 4711))
+    client.post("/ocsp", data=b"nonsense", content_type=ocsp.TYPE)
+
+    after = scrape()
+    statuses = ("good", "revoked", "unknown", "malformed_request")
+    assert [grown(before, after, "midca_ocsp_answers_total", status) for status in statuses] == [1, 2, 1, 1]
+
+
+def test_end_of_every_certificate_of_ones_own_is_told(installation, scrape):
+    values = scrape()
+    responders = installation.services.ocsp.responders
+
+    for authority in installation.services.authorities:
+        end = responders.current(authority).end.timestamp()
+        assert values["midca_ocsp_responder_expire_time_seconds", authority.name] == end
+
+
+def test_audit_log_and_its_checkpoints(installation, scrape):
+    installation.add()
+    head = installation.services.checkpoints.write()
+    covered = scrape()
+    installation.clock.advance(minutes=3)
+    installation.add("another")
+
+    values = scrape()
+    assert (covered["midca_audit_entries_uncovered",], values["midca_audit_entries_uncovered",]) == (0, 1)
+    assert values["midca_audit_entries_total",] == head.size + 1
+    written = installation.clock().timestamp() - values["midca_audit_checkpoint_time_seconds",]
+    assert written == pytest.approx(180)
+
+
+def test_last_backup(installation, scrape):
+    assert ("midca_backup_time_seconds",) not in scrape()
+
+    back_up(installation)
+
+    assert scrape()["midca_backup_time_seconds",] == pytest.approx(installation.clock().timestamp())
+
+
 def test_without_a_database_the_rest_is_answered(installation, make_installation):
     inside = make_installation(MIDCA_METRICS_NETWORKS="127.0.0.1")
     kept = inside.settings.database.rename(inside.settings.database.with_suffix(".kept"))
@@ -124,15 +219,16 @@ def test_without_a_database_the_rest_is_answered(installation, make_installation
 
 
 def test_counting_reads_no_rows(installation):
-    connection = installation.services.database._connection().conn
+    connection = installation.services.database._reader()._database.conn
     asked = []
     connection.set_trace_callback(asked.append)
     counts(installation.services.database)
     installation.services.end_entities.store.counts()
+    installation.services.end_entities.store.with_public_password("EMPTY_CFREE", armed_after=None)
     connection.set_trace_callback(None)
 
     plans = [connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in asked]
-    assert [len(plan) for plan in plans] == [1, 1]
+    assert [len(plan) for plan in plans] == [1, 1, 1]
     assert all("COVERING INDEX" in plan[0][3] for plan in plans), plans
 
 
@@ -156,6 +252,8 @@ def test_documentation_has_every_metric_and_no_other(installation, client, admin
     serial = installation.sign("f60c28", "dojot", one_line(csr())).serial
     installation.services.revocation.change("IOTmidCA", serial, RevocationReason.SUPERSEDED, ACTOR)
     client.get("/nowhere")
+    client.post("/ocsp", data=b"nonsense", content_type=ocsp.TYPE)
+    back_up(installation)
     text = client.get("/metrics", headers=admin).text
     told = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
     rows = re.findall(r"^\| (`midca_[^|]*)\|", DOCS.read_text(), re.MULTILINE)

@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 
-from app.files.profile_json_schema import SCHEMA_FILE
 from app.settings import shipped
 from tests.builders import csr, one_line
 
@@ -25,10 +24,12 @@ def test_profiles_are_for_admins(client, method, path):
 def test_list_names_every_profile_with_the_hash_of_its_file(client, admin):
     listed = client.get("/profiles", headers=admin).json["profiles"]
 
-    assert [profile["name"] for profile in listed] == ["CFREE", "X509Identity", "broker", "device-ec"]
+    names = ["CFREE", "X509Identity", "broker", "device-ec", "ocsp-responder", "root-ca", "sub-ca"]
+    assert [profile["name"] for profile in listed] == names
     content = (shipped("profiles") / "CFREE.yaml").read_bytes()
-    assert listed[0] == {"name": "CFREE", "sha256": hashlib.sha256(content).hexdigest(), "cas": "any"}
-    assert (shipped("profiles") / SCHEMA_FILE).exists()
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert listed[0] == {"name": "CFREE", "type": "end_entity", "sha256": sha256, "cas": "any"}
+    assert listed[-1]["type"] == "ca"
 
 
 def test_profile_is_shown_with_its_file_and_the_clause_of_each_rule(client, admin):

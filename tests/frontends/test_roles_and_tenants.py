@@ -28,6 +28,7 @@ MAY = {
     ("PUT", "/ca/<name>/crl"): set(),
     ("GET", "/ca/<issuer>/certificate/<serial>"): READS,
     ("DELETE", "/ca/<issuer>/certificate/<serial>"): WRITES,
+    ("GET", "/ca/<name>/revocations"): READS,
     ("POST", "/user"): WRITES,
     ("GET", "/user/<username>"): READS,
     ("DELETE", "/user/<username>"): WRITES,

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.operations import enrolment_password
-from app.store import sqlite_connection
 from tests.builders import csr, key, one_line, wrapped
 from tests.conftest import ACTOR
 
@@ -226,14 +225,18 @@ def work_of(installation, name: str, passwd: str) -> tuple[Counter, list[str]]:
     def note(frame, event, _argument) -> None:
         if event == "call" and frame.f_code.co_filename == enrolment_password.__file__:
             calls[frame.f_code.co_name] += 1
-        if event == "call" and frame.f_code.co_filename == sqlite_connection.__file__ and "sql" in frame.f_locals:
-            statements.append(frame.f_locals["sql"])
 
     installation.sql("DELETE FROM password_failures")
+    database = installation.services.database
+    connections = [each._database.conn for each in (database._reader(), database._writer.connection)]
+    for connection in connections:
+        connection.set_trace_callback(lambda text: statements.append(text.split("WHERE")[0].split("VALUES")[0]))
     sys.setprofile(note)
     try:
         with pytest.raises(Exception, match=r"Got request|Wrong username"):
             installation.services.issuance.issue(name, passwd, REQUEST, ACTOR)
     finally:
         sys.setprofile(None)
+        for connection in connections:
+            connection.set_trace_callback(None)
     return calls, statements

@@ -111,7 +111,7 @@ def test_keys_nobody_knows_are_dropped(post, get, installation):
     """A57."""
     unknown = {"id": 7, "created": 1, "password_hash": "x", "is_admin": True, "email": "a@b", "nested": {"a": [1]}}
 
-    assert post(**unknown, extendedInformation=[{"name": "x"}], subjectAltName="dNSName=evil").json == OK
+    assert post(**unknown, extendedInformation=[{"name": "x"}]).json == OK
     assert get().json["user"][0] == KEYS
     assert "evil" not in str(installation.sql("SELECT * FROM end_entities"))
 
@@ -362,3 +362,31 @@ def test_revoked_end_entity_does_not_enrol(client, admin, post, sign):
     client.delete("/user/f60c28", headers=admin)
 
     assert "REVOKED (50)" in sign().json["message"]
+
+
+@pytest.fixture
+def at_random(make_installation):
+    """A client of an installation that makes passwords, and its admin's headers."""
+    installation = make_installation(MIDCA_DEFAULT_PASSWORD="random")
+    token = installation.settings.admin_token.read_text().strip()
+    return create_app(installation.services).test_client(), {"Authorization": f"Bearer {token}"}
+
+
+def test_a_random_password_is_told_once_and_enrols(at_random):
+    client, admin = at_random
+    answer = client.post("/user", json={"username": "f60c28"}, headers=admin)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    password = answer.json["password"]
+    assert client.get("/user/f60c28", headers=admin).json["user"][0]["password"] is None
+
+    for guess, status in (("dojot", 400), (password, 200)):
+        assert client.post("/sign/f60c28/pkcs10", json={"passwd": guess, "certificate": REQUEST}).status_code == status
+
+
+def test_a_password_that_is_given_is_not_told_and_none_is_made_where_the_profile_wants_one(at_random):
+    client, admin = at_random
+
+    assert client.post("/user", json={"username": "f60c28", "password": "its own"}, headers=admin).json == OK
+    body = {"username": "aaaaa", "endEntityProfileName": "EMPTY"}
+    assert client.post("/user", json=body, headers=admin).status_code == 400

@@ -1,6 +1,8 @@
 """Events of devices: what each does, and that order and repetition between partitions make no difference."""
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -109,6 +111,7 @@ def test_a_device_that_is_created_again_may_enrol_again(installation, topic):
 
 
 def test_an_update_wakes_no_device_that_was_revoked(installation, topic):
+    """A68."""
     installation.add()
     installation.services.end_entities.revoke("f60c28", RevocationReason.KEYCOMPROMISE, KAFKA)
 
@@ -116,8 +119,10 @@ def test_an_update_wakes_no_device_that_was_revoked(installation, topic):
     assert status(installation) is EndEntityStatus.REVOKED
 
 
-def test_without_a_default_password_nobody_enrols_before_one_is_set(make_installation, topic):
-    installation = make_installation(MIDCA_DEFAULT_PASSWORD="none")
+@pytest.mark.parametrize("setting", ["none", "random"])
+def test_without_a_default_password_nobody_enrols_before_one_is_set(make_installation, topic, setting):
+    """An event has nobody to tell a random password to."""
+    installation = make_installation(MIDCA_DEFAULT_PASSWORD=setting)
     assert outcomes(installation, topic.event(CREATE), topic.event(REMOVE), topic.event(CREATE)) == [
         Outcome.ADDED,
         Outcome.REVOKED,
@@ -126,7 +131,7 @@ def test_without_a_default_password_nobody_enrols_before_one_is_set(make_install
     assert status(installation) is EndEntityStatus.NEW
     assert installation.sql("SELECT password_verifier FROM end_entities") == [(None,)]
 
-    for guess in ("dojot", "none", "x"):
+    for guess in ("dojot", "none", "random"):
         with pytest.raises(WrongPassword):
             installation.sign("f60c28", guess, one_line(csr()))
     installation.services.end_entities.rearm("f60c28", "its own password", KAFKA)
@@ -161,7 +166,10 @@ def test_where_the_profile_has_no_default_apply_a_device_waits_for_a_password_an
 
 
 def test_a_device_that_is_armed_again_has_its_enrolment_window_anew(dojots_profile, topic):
-    installation = dojots_profile(enrolment_window="7d")
+    """The window is the one that docs/dojot.md shows."""
+    document = (Path(__file__).parents[2] / "docs" / "dojot.md").read_text()
+    ((key, window),) = re.findall(r"^ +(enrolment_window): (\w+)$", document, re.MULTILINE)
+    installation = dojots_profile(**{key: window})
     outcomes(installation, topic.event(CREATE))
     installation.clock.advance(days=8)
     with pytest.raises(EnrolmentWindowOver):
@@ -183,6 +191,24 @@ def test_a_removed_device_is_revoked_even_if_its_profile_is_gone_and_it_cannot_b
 
     assert outcomes(installation, removed) == [Outcome.REFUSED]
     assert status(installation) is EndEntityStatus.REVOKED
+    assert installation.services.certificates.of_user("f60c28")[0].revoked
+
+
+def test_a_device_that_is_removed_and_made_anew_in_one_batch_may_enrol_anew_and_its_certificate_is_revoked(
+    installation, topic
+):
+    """A69."""
+    outcomes(installation, topic.event(CREATE))
+    installation.sign("f60c28", "dojot", one_line(csr()))
+
+    both = topic.event(REMOVE), topic.event(CREATE)
+    assert outcomes(installation, *both, topic.event(REMOVE, "nobody")) == [
+        Outcome.REVOKED,
+        Outcome.ARMED,
+        Outcome.UNCHANGED,
+    ]
+
+    assert status(installation) is EndEntityStatus.NEW
     assert installation.services.certificates.of_user("f60c28")[0].revoked
 
 

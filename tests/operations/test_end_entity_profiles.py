@@ -1,14 +1,26 @@
 """What an end entity profile lets be registered, and how long its passwords are good."""
 
+import dataclasses
 import logging
+import re
 from datetime import timedelta
 
 import pytest
 import yaml
+from cryptography import x509
 
-from app.errors import EndEntityProfileViolation, EnrolmentWindowOver, UnknownProfile, WrongPassword
+from app.errors import (
+    EndEntityProfileViolation,
+    EnrolmentWindowOver,
+    InvalidInput,
+    ProfileViolation,
+    UnknownProfile,
+    WrongPassword,
+)
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.pki.end_entity import EndEntityStatus, TokenType
+from app.pki.name_constraints import described
+from app.pki.period import Period
 from app.settings import shipped
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR
@@ -245,3 +257,155 @@ def test_both_kinds_are_read_again_together(devices, caplog):
 
     assert devices.services.profiles.end_entity_profile("DEVICES").enrolment_window.length == ONE_DAY
     assert "read the end entity profiles: DEVICES " in caplog.text
+
+
+# Alternative names and dates
+
+
+def of_certificate(installation, **options) -> x509.Certificate:
+    request = one_line(csr(**options))
+    return installation.sign("f60c28", PASSWORD, request).certificate
+
+
+def names_of(certificate) -> list[str]:
+    return [
+        described(name) for name in certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("dNSName=a.example, iPAddress=192.0.2.1", "dNSName=a.example, iPAddress=192.0.2.1"),
+        ("DNS:a.example", "dNSName=a.example"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_dojots_profile_lets_a_host_name_and_an_address_be_registered(installation, text, stored):
+    assert installation.add(subject_alt_name=text).subject_alt_name == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("DNS:a.example,DNS:b.example", "Wrong number of DNSNAME fields in Subject Alternative Name."),
+        ("email:a@b.example", "Wrong number of RFC822NAME fields in Subject Alternative Name."),
+    ],
+)
+def test_dojots_profile_lets_no_other_names_be_registered(installation, text, sentence):
+    with pytest.raises(EndEntityProfileViolation, match=re.escape(sentence)):
+        installation.add(subject_alt_name=text)
+
+
+def test_profile_of_its_own_demands_names_and_has_a_default(installation):
+    names = {"names": [{"kind": "dns", "min": 1, "pattern": r"[a-z0-9]+\.devices\.example"}]}
+    default = SEVEN_DAYS | {"alternative_names": names | {"default": ["dns:{username}.devices.example"]}}
+    own_profiles(installation, DEVICES=default, STRICT=SEVEN_DAYS | {"alternative_names": names})
+
+    assert add(installation).subject_alt_name == "dNSName=f60c28.devices.example"
+    assert add(installation, subject_alt_name="DNS:b.devices.example").subject_alt_name == "dNSName=b.devices.example"
+    for refused in ("", "DNS:b.example"):
+        with pytest.raises(EndEntityProfileViolation):
+            add(installation, subject_alt_name=refused)
+    with pytest.raises(EndEntityProfileViolation, match="'DNSNAME' must exist"):
+        add(installation, end_entity_profile="STRICT")
+
+
+def test_registered_names_come_into_the_certificate_beside_those_of_the_request(installation):
+    installation.add(password=PASSWORD, subject_alt_name="DNS:a.example,IP:192.0.2.1")
+    asked = x509.SubjectAlternativeName([x509.DNSName("b.example"), x509.DNSName("a.example")])
+
+    issued = of_certificate(installation, extensions=((asked, False),))
+
+    assert names_of(issued) == ["dns:a.example", "ip:192.0.2.1", "dns:b.example"]
+
+
+def test_certificate_profile_decides_on_registered_names_too(installation):
+    """A02."""
+    installation.add(
+        password=PASSWORD, subject_alt_name="email:a@b.example", end_entity_profile="EMPTY", certificate_profile="CFREE"
+    )
+
+    with pytest.raises(ProfileViolation, match="type RFC822Name is not allowed"):
+        of_certificate(installation)
+
+
+def test_names_that_change_between_check_and_claim_are_not_signed(installation, monkeypatch):
+    """What is claimed is what was checked."""
+    entity = installation.add(password=PASSWORD, subject_alt_name="DNS:a.example", certificate_profile="CFREE")
+    stale = dataclasses.replace(entity, subject_alt_name="DNS:b.example")
+    dated = dataclasses.replace(entity, end_time="1:0:0")
+    store = installation.services.end_entities.store
+
+    with installation.services.database.transaction():
+        assert not store.claim(stale, "1", installation.clock.now)
+        assert not store.claim(dated, "1", installation.clock.now)
+        assert store.claim(entity, "1", installation.clock.now)
+
+
+def test_registered_dates_narrow_the_certificate_where_its_profile_lets_them(installation):
+    chosen = {"certificate_profile": "X509Identity", "end_entity_profile": "EMPTY", "password": PASSWORD}
+    entity = installation.add(start_time="1:0:0", end_time="2035-01-01 00:00:00+00:00", **chosen)
+    assert (entity.start_time, entity.end_time) == ("1:0:0", "2035-01-01 00:00:00+00:00")
+
+    issued = of_certificate(installation)
+
+    assert issued.not_valid_before_utc == installation.clock.now.replace(microsecond=0) + ONE_DAY
+    assert (
+        issued.not_valid_after_utc.isoformat() == "2034-12-28T00:00:00+00:00"
+    )  # the first is a Monday, before it a Thursday
+
+
+def test_request_may_narrow_it_further_and_never_widens(installation):
+    chosen = {"certificate_profile": "X509Identity", "end_entity_profile": "EMPTY", "password": PASSWORD}
+    installation.add(end_time="300:0:0", **chosen)
+    sign = installation.services.issuance.issue
+    longer, shorter = Period.from_texts("", "9999:0:0"), Period.from_texts("", "100:0:0")
+    now = installation.clock.now.replace(microsecond=0)
+
+    first = sign("f60c28", PASSWORD, REQUEST, ACTOR, longer).certificate
+    installation.add(end_time="300:0:0", **chosen)
+    second = sign("f60c28", PASSWORD, one_line(csr(signing_key=key(1))), ACTOR, shorter).certificate
+
+    assert now + 294 * ONE_DAY <= first.not_valid_after_utc <= now + 300 * ONE_DAY
+    assert now + 94 * ONE_DAY <= second.not_valid_after_utc <= now + 100 * ONE_DAY
+
+
+def test_dates_that_the_certificate_profile_does_not_allow_are_refused(installation):
+    with pytest.raises(InvalidInput, match="Certificate profile CFREE lets no end entity choose"):
+        installation.add(end_time="30:0:0")
+    installation.add(password=PASSWORD)
+    with pytest.raises(ProfileViolation, match="lets nobody choose the dates"):
+        installation.services.issuance.issue("f60c28", PASSWORD, REQUEST, ACTOR, Period.from_texts("", "30:0:0"))
+    assert installation.certificates() == 0
+
+
+def test_dates_that_are_past_refuse_the_enrolment_and_leave_the_password(installation):
+    chosen = {"certificate_profile": "X509Identity", "end_entity_profile": "EMPTY", "password": PASSWORD}
+    installation.add(end_time="2020-01-01 00:00:00+00:00", **chosen)
+
+    with pytest.raises(ProfileViolation, match="no time at all"):
+        of_certificate(installation)
+    assert installation.services.end_entities.find("f60c28").status is EndEntityStatus.NEW
+
+
+def test_profile_that_takes_the_choice_back_refuses_who_is_registered_with_dates(installation):
+    """Rather than give a certificate that lasts longer than was meant."""
+    chosen = {"certificate_profile": "X509Identity", "end_entity_profile": "EMPTY", "password": PASSWORD}
+    installation.add(end_time="30:0:0", **chosen)
+    path = installation.base / "profiles" / "X509Identity.yaml"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("validity_over")))
+    installation.services.profiles.reload()
+
+    with pytest.raises(ProfileViolation, match="lets nobody choose the dates"):
+        of_certificate(installation)
+
+
+def test_new_password_leaves_names_and_dates(installation):
+    chosen = {"certificate_profile": "X509Identity", "end_entity_profile": "EMPTY", "password": PASSWORD}
+    before = installation.add(subject_alt_name="URI:urn:a", end_time="30:0:0", **chosen)
+
+    after = installation.services.end_entities.rearm("f60c28", PASSWORD, ACTOR)
+
+    assert (after.subject_alt_name, after.end_time) == (before.subject_alt_name, before.end_time)

@@ -17,7 +17,7 @@ from app.errors import (
     WrongTokenType,
 )
 from app.files.authority_files import AuthorityFiles
-from app.operations.end_entities import Registration
+from app.operations.registration import Registration
 from app.pki.end_entity import EndEntityStatus, TokenType
 from app.pki.revocation import RevocationReason
 from tests.builders import HIERARCHY, csr, key, one_line, profiles_directory
@@ -209,6 +209,19 @@ def test_key_of_a_ca_is_refused(installation, name):
     installation.add()
 
     refused(installation, KeyInUse, request=one_line(csr(signing_key=ca_key)), match="key of a CA")
+
+
+def test_key_of_an_ocsp_responder_is_refused_also_once_it_is_renewed(installation):
+    """A30."""
+    responders = installation.services.ocsp.responders
+    responder_key = responders.current(installation.services.authorities.named("IOTmidCA")).key
+    installation.add(certificate_profile="X509Identity", end_entity_profile="EMPTY")
+    request = one_line(csr(signing_key=responder_key))
+
+    refused(installation, KeyInUse, request=request, match="same key as another user")
+    installation.clock.advance(days=20)
+    assert responders.renew_due(ACTOR) == 2
+    refused(installation, KeyInUse, request=request, match="same key as another user")
 
 
 @pytest.mark.parametrize(

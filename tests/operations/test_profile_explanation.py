@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 import tempfile
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from hypothesis import strategies as st
 from app.errors import InvalidInput, MalformedRequest, Refusal, UnknownAuthority, UnknownEndEntity
 from app.files.profile_files import load_profile
 from app.operations.profiles import Profiles
+from app.pki import alternative_name
 from app.pki.certificate_fields import to_be_signed_text
 from app.pki.distribution_points import DistributionPoints
+from app.pki.period import Period
 from app.pki.profile_rules import Verdict
 from app.pki.revocation import RevocationReason
 from tests.builders import csr, key, one_line
@@ -84,7 +87,7 @@ EXTENSIONS = st.sampled_from(
 @st.composite
 def requests(draw):
     asked = {value.oid: value for value in draw(st.lists(EXTENSIONS, max_size=3))}
-    extensions = [(value, draw(st.booleans())) for value in asked.values()]
+    extensions = [(value, draw(st.sampled_from([False, False, True]))) for value in asked.values()]
     if names := draw(st.lists(NAMES, max_size=3)):
         extensions.append((x509.SubjectAlternativeName(names), draw(st.booleans())))
     username = draw(st.sampled_from(USERNAMES))
@@ -98,12 +101,13 @@ def profiles(draw):
     document = {
         **VALID,
         "key": {
-            "rsa": {"min": draw(st.sampled_from([2048, 3072])), "max": 4096},
-            "curves": draw(st.sampled_from([[], ["P-256"], ["P-256", "P-384"]])),
+            "rsa": {"min": draw(st.sampled_from([2048, 2048, 2048, 3072])), "max": 4096},
+            "curves": draw(st.sampled_from([["P-256", "P-384"], ["P-256", "P-384"], ["P-256"], []])),
             "ed25519": draw(st.booleans()),
         },
         "validity": draw(st.sampled_from([1, 730, 30000, "36h", "2y 3mo"])),
         "backdate": draw(st.integers(0, 60)),
+        "no_end_on": draw(st.sampled_from([[], ["saturday", "sunday"]])),
         "signature_hash": draw(st.sampled_from(["SHA256", "SHA512", "inherit"])),
         "subject": draw(
             st.sampled_from(
@@ -111,12 +115,13 @@ def profiles(draw):
             )
         ),
         "alternative_names": {
+            "source": draw(st.sampled_from(["both", "entity", "request"])),
             "dns": draw(st.sampled_from([True, False, [r"[a-z]+\.devices\.example"]])),
             "uri": draw(st.booleans()),
             "email": draw(st.booleans()),
             "templates": draw(st.sampled_from([[], ["dns:{username}.example"], ["email:{username}@devices.example"]])),
             "required": False,
-            "otherwise": draw(st.sampled_from(["refuse", "drop"])),
+            "otherwise": draw(st.sampled_from(["drop", "drop", "refuse"])),
             "critical": draw(st.booleans()),
         },
         "key_usage": {
@@ -128,13 +133,17 @@ def profiles(draw):
         "extended_key_usage": draw(st.sampled_from([[], ["clientAuth"], {"usages": ["1.2.3"], "critical": True}])),
         "must_staple": draw(st.booleans()),
     }
+    if document["validity"] in {1, "36h"}:  # too short to move its end
+        del document["no_end_on"]
+    if (longest := draw(st.sampled_from(["99y", 30000, "99y", None]))) is not None:
+        document["validity_override"] = longest
     source = draw(st.sampled_from(["none", "kept", "static"]))
     if source == "kept":
         document["keep_extensions"] = [UNKNOWN.dotted_string, "2.5.29.32"]
     if source == "static":
         document["extensions"] = [{"oid": UNKNOWN.dotted_string, "der": "0500", "critical": draw(st.booleans())}]
     if source != "kept" and draw(st.booleans()):
-        document["policies"] = [{"oid": "1.3.6.1.4.1.55555.9"}]
+        document["policies"] = [{"oid": "1.3.6.1.4.1.55555.9", "notice": "For devices."}]
     return document
 
 
@@ -163,26 +172,46 @@ POINTS = st.builds(
 )
 
 
-@given(document=profiles(), asked=requests(), points=st.none() | POINTS)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_explained_is_what_is_issued(installation, document, asked, points):
+PERIODS = st.builds(
+    Period,
+    start=st.none() | st.timedeltas(timedelta(0), timedelta(days=10)),
+    end=st.none() | st.timedeltas(timedelta(days=9), timedelta(days=4000)),
+)
+REGISTERED = {
+    "subject_alt_name": st.sampled_from(["", "DNS:a.example", "DNS:b.devices.example,URI:urn:dojot:a", "IP:10.1.2.3"]),
+    "end_time": st.sampled_from(["", "", "20:0:0", "2030-01-01 00:00:00+00:00"]),
+}
+
+
+@given(
+    document=profiles(),
+    asked=requests(),
+    points=st.none() | POINTS,
+    beside=st.tuples(st.fixed_dictionaries(REGISTERED), st.none() | PERIODS),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_explained_is_what_is_issued(installation, document, asked, points, beside):
     object.__setattr__(installation.services.authorities.named("IOTmidCA"), "points", points)
-    username, request = asked
+    (username, request), (registered, period) = asked, beside
     profile = profile_of(document)
     object.__setattr__(installation.services.issuance, "profiles", Profiles(lambda: {"CFREE": profile}))
     installation.add(username, PASSWORD, subject_dn=f"CN={username},O=dojot", end_entity_profile="EMPTY")
+    store, entity = installation.services.end_entities.store, installation.services.end_entities.find(username)
+    names = alternative_name.to_string(alternative_name.parse(registered["subject_alt_name"]))
+    with installation.services.database.transaction():  # the profile may have changed since it was registered
+        store.save(dataclasses.replace(entity, **registered | {"subject_alt_name": names}))
 
-    explanation = installation.services.explanations.explain(profile, request, ACTOR, entity=username)
+    explanation = installation.services.explanations.explain(profile, request, ACTOR, entity=username, period=period)
 
     refused = [decision for decision in explanation.decisions if decision.verdict is Verdict.REFUSED]
     if explanation.refused:
         with pytest.raises(Refusal) as refusal:
-            installation.sign(username, PASSWORD, request)
+            installation.services.issuance.issue(username, PASSWORD, request, ACTOR, period)
         assert refused
         assert all(decision.reason in str(refusal.value) for decision in refused)
         return
     assert not refused
-    issued = installation.sign(username, PASSWORD, request).certificate
+    issued = installation.services.issuance.issue(username, PASSWORD, request, ACTOR, period).certificate
     assert comparable(issued) == comparable(explanation.draft)
     said = {
         FIELDS.get(decision.field, decision.field)

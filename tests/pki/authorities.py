@@ -8,6 +8,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from app.files.profile_files import load_profile
+from app.files.shipped import shipped
 from app.pki import distinguished_name
 from app.pki.certificate_authority import CertificateAuthority, self_signed
 from app.pki.certificate_template import CertificateTemplate, extension
@@ -25,8 +27,9 @@ DECLARED = DeclaredAuthority(
     path_length=0,
     signs_end_entities=True,
     issuer=None,
-    sha256="0" * 64,
+    profile="root-ca",
 )
+ROOT_CA = load_profile(shipped("profiles") / "root-ca.yaml")
 
 TEMPLATE = CertificateTemplate(
     subject=distinguished_name.of_common_name("device"),
@@ -49,6 +52,6 @@ def authority(key_type: str = "RSA", **changed: Any) -> CertificateAuthority:
     declared = dataclasses.replace(DECLARED, key_type=key_type, **changed)
     private = authority_key(key_type)
     certificate = self_signed(
-        declared.template(private.public_key()), private, serial=1, not_before=NOW, record=lambda _: None
+        declared.template(ROOT_CA, private.public_key()), private, serial=1, not_before=NOW, record=lambda _: None
     )
     return CertificateAuthority(declared.name, (certificate,), private)

@@ -6,8 +6,14 @@ import pytest
 
 from app.errors import EndEntityProfileViolation, InvalidInput
 from app.operations.enrolment_password import random_password
-from app.pki import distinguished_name
+from app.pki import alternative_name, distinguished_name
 from app.pki.end_entity import TokenType
+from app.pki.end_entity_names import (
+    AlternativeNameField,
+    AlternativeNameFieldsRule,
+    SubjectField,
+    SubjectFieldsRule,
+)
 from app.pki.end_entity_profile import EndEntityProfile
 from app.pki.end_entity_rules import (
     AvailableCasRule,
@@ -15,11 +21,10 @@ from app.pki.end_entity_rules import (
     CertificateProfilesRule,
     EnrolmentWindowRule,
     PasswordRule,
-    SubjectField,
-    SubjectFieldsRule,
     TokenTypesRule,
     UsernameRule,
 )
+from app.pki.profile_rules import NameTemplate
 
 PROFILE = EndEntityProfile(
     name="DEVICES",
@@ -216,3 +221,44 @@ def test_every_rule_names_its_key_its_clause_and_what_it_does():
 
 def test_candidate_does_not_show_its_password():
     assert "CANARY" not in repr(candidate(password="CANARY"))
+
+
+DEVICES = AlternativeNameFieldsRule(
+    (AlternativeNameField("dns", 1, 2, r"[a-z0-9]+\.devices\.example"), AlternativeNameField("ip")),
+    default=(NameTemplate("dns", "{username}.devices.example"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ("DNS:a.devices.example", None),
+        ("DNS:a.devices.example,DNS:b.devices.example,IP:192.0.2.1", None),
+        ("", "Subject Alternative Name field 'DNSNAME' must exist."),
+        ("DNS:a.devices.example,IP:192.0.2.1,IP:::1", "Wrong number of IPADDRESS fields in Subject Alternative Name."),
+        ("DNS:a.devices.example,email:a@b.example", "Wrong number of RFC822NAME fields in Subject Alternative Name."),
+        (
+            "DNS:a.example",
+            "Did not pass validation of field DNSNAME (in SAN). 'a.example' does not match "
+            + repr(r"[a-z0-9]+\.devices\.example")
+            + ".",
+        ),
+    ],
+)
+def test_alternative_names_are_those_it_must_and_may_have(names, sentence):
+    asked = candidate(alternative_names=alternative_name.parse(names))
+
+    assert list(DEVICES.problems(asked)) == ([] if sentence is None else [sentence])
+
+
+def test_any_other_kind_of_name_may_be_there_where_the_profile_says_so_and_none_without_the_key():
+    names = candidate(alternative_names=alternative_name.parse("URI:urn:a,URI:urn:b"))
+
+    assert list(AlternativeNameFieldsRule(others=True).problems(names)) == []
+    assert told(names) == "Wrong number of UNIFORMRESOURCEIDENTIFIER fields in Subject Alternative Name."
+
+
+def test_default_names_take_the_user_name_as_data():
+    assert DEVICES.default_for("f60c28") == alternative_name.parse("DNS:f60c28.devices.example")
+    with pytest.raises(InvalidInput, match="does not fit into the alternative names"):
+        DEVICES.default_for("a,b")

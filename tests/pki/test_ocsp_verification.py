@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.ocsp import OCSPResponseStatus
 
 from app.errors import InvalidInput
+from app.files.profile_files import load_profile
+from app.files.shipped import shipped
 from app.pki.certificate_template import extension
 from app.pki.ocsp import UNKNOWN, CertificateStatus, IssuerId, OcspError, OcspRequest, Status, Validity, sign_answer
 from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
@@ -16,6 +18,7 @@ from app.pki.ocsp_verification import verified
 from app.pki.revocation import RevocationReason
 from tests.pki.authorities import NOW, authority
 
+RESPONDERS = load_profile(shipped("profiles") / "ocsp-responder.yaml")
 MOMENT = NOW.replace(microsecond=0)
 CA = authority()
 REQUEST = OcspRequest(IssuerId.of(CA.certificate, "sha256"), 77, b"n" * 32)
@@ -27,7 +30,7 @@ UNSPECIFIED = CertificateStatus.revoked(MOMENT - timedelta(days=1), RevocationRe
 
 def responder(issuer=CA, *, without: type | None = None, **changed) -> OcspResponder:
     key = generate_key()
-    template = responder_template(issuer, key.public_key())
+    template = responder_template(issuer, RESPONDERS, key.public_key())
     kept = tuple(each for each in template.extensions if without is None or each.oid != without.oid)
     template = dataclasses.replace(template, **{"extensions": kept, **changed})
     certificate = issuer.sign(template, serial=5, now=NOW, record=lambda _: None)
@@ -153,7 +156,7 @@ def test_common_name_of_a_responder_is_never_too_long(length):
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x" * length)])
     ca = dataclasses.replace(CA, chain=(authority(subject=name).certificate,))
 
-    template = responder_template(ca, generate_key().public_key())
+    template = responder_template(ca, RESPONDERS, generate_key().public_key())
 
     common_name = template.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
     assert common_name.endswith("x OCSP")

@@ -14,15 +14,18 @@ from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import Refusal
-from app.files.profile_files import HIERARCHY_FILE, load_profile
+from app.files.profile_files import HIERARCHY_FILE, OWN_PROFILES, load_profile
 from app.operations.profile_cases import ProfileCases
 from app.pki import distinguished_name
 from app.pki.certification_request import CertificationRequest
+from app.pki.enrolment_request import EnrolmentRequest
 from app.settings import shipped
 from tests.policy_judge import judge
 from tests.vectors.cases import csr_cases
 
-PROFILES = sorted(path for path in shipped("profiles").glob("*.yaml") if path.name != HIERARCHY_FILE)
+FILES = sorted(path for path in shipped("profiles").glob("*.yaml") if path.name != HIERARCHY_FILE)
+OWN = [path for path in FILES if path.stem in OWN_PROFILES]
+PROFILES = [path for path in FILES if path not in OWN]
 SUBJECT = distinguished_name.of_common_name("f60c28")
 WRITTEN_OUT = {"ec_point_compressed", "ec_explicit_parameters"}
 """The certificate names the curve and writes the point out (RFC 5480 section 2.1.1), whatever the request did."""
@@ -34,7 +37,7 @@ def issued_by(path) -> list[tuple[str, asn1.Certificate, asn1_csr.CertificationR
     for case in csr_cases():
         try:
             request = CertificationRequest.from_text(case.field)
-            template = profile.apply(request, SUBJECT)
+            template = profile.apply(EnrolmentRequest.of(request, "f60c28", SUBJECT))
         except Refusal:
             continue
         draft = runner._authority.draft(template, serial=1, now=datetime.now(UTC), key=runner._key)
@@ -46,6 +49,11 @@ def issued_by(path) -> list[tuple[str, asn1.Certificate, asn1_csr.CertificationR
 def der_of(field: str) -> bytes:
     body = [line for line in field.splitlines() if not line.startswith("-----")]
     return b64decode("".join("".join(body).split()))
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
+def test_no_request_is_certified_by_a_profile_of_cas_or_responders(path):
+    assert issued_by(path) == []
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)

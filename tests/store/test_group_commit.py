@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from app.errors import StoreUnavailable
+from app.store import group_commit
 from app.store.postgresql import PostgresDatabase, PostgresWritingConnection
 from app.store.sqlite import SqliteDatabase
 from app.store.sqlite_connection import SqliteWritingConnection
@@ -34,7 +35,8 @@ def database(another):
 
 @pytest.fixture
 def commits(monkeypatch):
-    """Every COMMIT that is sent to the database."""
+    """Every COMMIT that is sent to the database; one takes all who wait, however slow the machine is."""
+    monkeypatch.setattr(group_commit, "_LONGEST", 60)
     sent = []
 
     def watch(commit):

@@ -68,16 +68,17 @@ def show(seq: int, *, as_json: bool) -> None:
 @refusals_fail
 def export(file: Path | None, first: int) -> None:
     """Write the entries from SEQ on as JSON lines, and the newest checkpoint behind them [to standard output]."""
-    checkpoints = services().checkpoints
+    checkpoints, end = services().checkpoints, None
     try:
         checkpoints.write()
+        end = checkpoints.store.newest()
     except Unavailable as problem:  # a log that contradicts its checkpoints is evidence, and is handed out as it is
         click.echo(f"midca: WARNING: {problem}", err=True)
     try:
         with click.open_file(str(file or "-"), "x" if file else "w", encoding="utf-8") as output:
             for page in checkpoints.log.pages(after=first - 1):
-                output.writelines(f"{entry}\n" for _, _, entry, _ in page)
-            head = checkpoints.store.newest()
+                output.writelines(f"{entry}\n" for seq, _, entry, _ in page if end is None or seq <= end.size)
+            head = end or checkpoints.store.newest()
             output.write(head.note if head else "")
     except OSError as error:
         raise Failed(f"{file} cannot be written: {error.strerror}.") from error
@@ -94,6 +95,8 @@ def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json:
     if as_json:
         click.echo(json.dumps(_described(done), indent=2))
     else:
+        for note in done.notes:
+            click.echo(note)
         for finding in done.findings.found:
             click.echo(f"{finding.kind}: {finding.sentence}")
         more = done.findings.counts.total() - len(done.findings.found)
@@ -129,6 +132,7 @@ def _described(done: Verification) -> dict[str, Any]:
         "entries": done.entries,
         "checkpoints": done.checkpoints,
         "root": done.root.hex(),
+        "notes": done.notes,
         "counts": {str(kind): count for kind, count in done.findings.counts.items()},
         "findings": [{"kind": str(finding.kind), "sentence": finding.sentence} for finding in done.findings.found],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,8 +11,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import UnknownCertificate
-from app.frontends.admin_cli.context import json_option, operator, print_fields, print_rows, refusals_fail, services
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    operator,
+    print_fields,
+    print_rows,
+    refusals_fail,
+    services,
+)
+from app.operations.certificate_import import CertificateImport
 from app.operations.revocation import canonical_serial
+from app.operations.services import Services
 from app.pki.certificate_authority import fingerprint
 from app.pki.revocation import RevocationReason
 from app.store.certificate_search import CertificateSearch, Condition
@@ -93,13 +104,18 @@ def show(serial: str, *, pem: bool, as_json: bool) -> None:
 @click.argument("serial")
 @click.option("--reason", default="UNSPECIFIED", show_default=True, help="EJBCA's name of the reason.")
 @click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
+@click.option("--unknown", is_flag=True, help="It is not on record: put nothing but its serial on the lists.")
 @refusals_fail
-def revoke(serial: str, reason: str, ca: str) -> None:
+def revoke(serial: str, reason: str, ca: str, *, unknown: bool) -> None:
     """Revoke the certificate with the hexadecimal SERIAL, for good.
 
     One that was revoked for a reason that says nothing of its key can still be revoked as KEYCOMPROMISE.
     """
-    _change(serial, ca, RevocationReason.from_name(reason), correcting=True)
+    why = RevocationReason.from_name(reason)
+    if unknown:
+        importing(services()).revoke_unknown(ca, serial.replace(":", ""), why, operator())
+    else:
+        _change(serial, ca, why, correcting=True)
     click.echo(f"{serial} is revoked; the next CRL shows it.")
 
 
@@ -121,6 +137,40 @@ def release(serial: str, ca: str) -> None:
     """Release the certificate SERIAL from its hold."""
     _change(serial, ca, RevocationReason.NOTREVOKED)
     click.echo(f"{serial} is good again; the next CRL does not show it.")
+
+
+@cert.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@refusals_fail
+def import_certificates(files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Put the certificates in the PEM files FILES on record, which the CAs issued and nobody here knows any more."""
+    taking, actor = importing(services()), operator()
+    rows = []
+    for path in files:
+        for certificate in _certificates(path):
+            stored, changed = taking.take(certificate, actor)
+            rows.append(_described(stored) | {"imported": "yes" if changed else "was on record"})
+    print_rows(rows, as_json=as_json)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Failed(f"{path} holds no certificates in PEM.") from error
+
+
+def importing(opened: Services) -> CertificateImport:
+    """Return what takes on record what is not."""
+    return CertificateImport(
+        opened.database,
+        opened.certificates,
+        opened.end_entities.store,
+        opened.signing.audit,
+        opened.authorities,
+        opened.revocation.now,
+    )
 
 
 def _print_found(search: CertificateSearch, limit: int, *, as_json: bool) -> None:

@@ -16,6 +16,9 @@ from tabulate import tabulate
 
 from app.errors import ConfigurationError, Refusal
 from app.operations.actor import Actor
+from app.operations.backup import Backup
+from app.operations.doctor import Doctor
+from app.operations.restoring import Restoring
 from app.operations.services import Services
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.end_entity_profile import EndEntityProfile
@@ -28,7 +31,7 @@ class Program:
     """What the commands need of the layers above them. ``open_services`` opens an existing data directory.
 
     ``profiles`` and ``end_entity_profiles`` tell where these are; ``reload`` has a running server read them again and
-    returns its id.
+    returns its id. ``restoring`` is for a data directory that is still empty.
     """
 
     open_services: Callable[[], Services]
@@ -39,6 +42,9 @@ class Program:
     serve: Callable[[str | None, int | None], None]
     events: Callable[[bool], tuple[dict[str, Any], bool]]
     version: str
+    backup: Callable[[], Backup]
+    restoring: Callable[[], Restoring]
+    doctor: Callable[[], Doctor]
     migrate: Callable[[], list[str]]
     copy_database: Callable[[str], dict[str, int]]
 
@@ -89,6 +95,13 @@ def refusals_fail(command: Callable[P, None]) -> Callable[P, None]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def period_options(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command ask for the dates of a certificate."""
+    when = "2030-12-31T23:59:59Z, or days:hours:minutes from the signing, if the profile lets the request ask"
+    command = click.option("--not-after", help=f"When it is to end: {when}.")(command)
+    return click.option("--not-before", help="When it is to begin to be good, likewise.")(command)
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print a table, or a JSON list."""
     if as_json:
@@ -118,10 +131,10 @@ def print_rules(profile: CertificateProfile | EndEntityProfile, *, as_json: bool
     print_rows(rules, as_json=as_json)
 
 
-def read_password(password_file: Path | None, prompt: str) -> str:
+def read_password(password_file: Path | None, prompt: str, *, confirm: bool = False) -> str:
     """Return the password from a file (``-``: standard input) or asked for; never from the command line itself."""
     if password_file is None:
-        answer: str = click.prompt(prompt, hide_input=True, err=True)
+        answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
         return answer
     try:
         with click.open_file(str(password_file), encoding="utf-8") as file:

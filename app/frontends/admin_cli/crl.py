@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.frontends.admin_cli.context import json_option, operator, print_fields, refusals_fail, services
+from app.frontends.admin_cli.certificate import importing
+from app.frontends.admin_cli.context import Failed, json_option, operator, print_fields, refusals_fail, services
 from app.pki.distribution_points import ListKind
 
 
@@ -39,6 +42,27 @@ def show(ca: str, *, delta: bool, pem: bool, as_json: bool) -> None:
         },
         as_json=as_json,
     )
+
+
+@crl.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@refusals_fail
+def import_list(file: Path, *, as_json: bool) -> None:
+    """Revoke what a list of one of the CAs in FILE (DER or PEM) names: after a restore, the last one that was out."""
+    taken = importing(services()).take_list(_list(file), operator())
+    print_fields(
+        {"ca": taken.ca_name, "entries": taken.entries, "revoked by it": taken.revoked, "not on record": taken.unknown},
+        as_json=as_json,
+    )
+
+
+def _list(file: Path) -> x509.CertificateRevocationList:
+    content = file.read_bytes()
+    try:
+        return x509.load_pem_x509_crl(content) if b"-----BEGIN" in content else x509.load_der_x509_crl(content)
+    except ValueError as error:
+        raise Failed(f"{file} holds no revocation list.") from error
 
 
 @crl.command()

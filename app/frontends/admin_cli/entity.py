@@ -16,8 +16,9 @@ from app.frontends.admin_cli.context import (
     refusals_fail,
     services,
 )
-from app.operations.end_entities import DEFAULT_PROFILE, Registration
 from app.operations.enrolment_password import random_password
+from app.operations.registration import DEFAULT_PROFILE, Registration
+from app.pki.alternative_name import escaped
 from app.pki.end_entity import EndEntity, EndEntityStatus
 
 password_file_option = click.option(
@@ -36,6 +37,12 @@ def entity() -> None:
 @click.argument("name")
 @password_file_option
 @click.option("--subject", help="Subject of its certificates [the end entity profile's, CN=NAME].")
+@click.option("--dns", multiple=True, help="A host name of its certificates; may be repeated [the profile's].")
+@click.option("--ip", multiple=True, help="An address, likewise.")
+@click.option("--uri", multiple=True, help="A URI, likewise.")
+@click.option("--email", multiple=True, help="A mailbox, likewise.")
+@click.option("--start", help="When its certificates begin to be good: 2030-12-31T23:59:59Z, or days:hours:minutes.")
+@click.option("--end", help="When they end, likewise: both from their signing, if the certificate profile allows it.")
 @click.option("--ca", "ca_name", help="The CA that signs [the end entity profile's].")
 @click.option("--profile", help="The certificate profile [the end entity profile's].")
 @click.option("--entity-profile", default=DEFAULT_PROFILE, show_default=True, help="The end entity profile.")
@@ -46,10 +53,13 @@ def add(
     name: str,
     password_file: Path | None,
     subject: str | None,
+    start: str | None,
+    end: str | None,
     ca_name: str | None,
     profile: str | None,
     entity_profile: str,
     as_json: bool,
+    **names: tuple[str, ...],
 ) -> None:
     """Add the end entity NAME; an existing one is refused."""
     password = read_password(password_file, "Password") if password_file else random_password()
@@ -57,6 +67,9 @@ def add(
         username=name,
         password=password,
         subject_dn=subject,
+        subject_alt_name=_written(names) if any(names.values()) else None,
+        start_time=start,
+        end_time=end,
         ca_name=ca_name,
         certificate_profile=profile,
         end_entity_profile=entity_profile,
@@ -113,11 +126,18 @@ def delete(name: str) -> None:
     click.echo(f"{name} is deleted.")
 
 
+def _written(names: dict[str, tuple[str, ...]]) -> str:
+    """Write the names of each kind as EJBCA does; whether they are names is seen where that is read."""
+    return ",".join(f"{kind}={escaped(text)}" for kind, texts in names.items() for text in texts)
+
+
 def _described(found: EndEntity) -> dict[str, Any]:
+    registered = {"alternative names": found.subject_alt_name, "start": found.start_time, "end": found.end_time}
     return {
         "name": found.username,
         "status": found.status.name,
         "subject": found.subject_dn,
+        **{key: text for key, text in registered.items() if text},
         "ca": found.ca_name,
         "profile": found.certificate_profile,
         "entity profile": found.end_entity_profile,

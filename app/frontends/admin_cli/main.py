@@ -6,11 +6,15 @@ import click
 
 from app.client.command import retrieve
 from app.frontends.admin_cli.audit import audit
+from app.frontends.admin_cli.backup import backup, restore
+from app.frontends.admin_cli.broker import broker
 from app.frontends.admin_cli.ca import ca
 from app.frontends.admin_cli.certificate import cert
 from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
 from app.frontends.admin_cli.crl import crl
 from app.frontends.admin_cli.database import database
+from app.frontends.admin_cli.doctor import doctor
+from app.frontends.admin_cli.dojot import dojot
 from app.frontends.admin_cli.entity import entity
 from app.frontends.admin_cli.entity_profile import entity_profile
 from app.frontends.admin_cli.ocsp import ocsp
@@ -72,5 +76,22 @@ def reload_profiles() -> None:
     click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
 
 
-for _subject in (ca, entity, sign, cert, crl, ocsp, profile, entity_profile, token, audit, database, retrieve):
+for _subject in (
+    ca,
+    entity,
+    sign,
+    cert,
+    crl,
+    ocsp,
+    profile,
+    entity_profile,
+    token,
+    audit,
+    database,
+    retrieve,
+    broker,
+    dojot,
+):
+    cli.add_command(_subject)
+for _subject in (backup, restore, doctor):
     cli.add_command(_subject)

@@ -14,15 +14,15 @@ import click
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.profile_case_files import CASES, load_cases
-from app.files.profile_files import load_profile, load_profiles
-from app.files.profile_json_schema import profile_json_schema
-from app.files.profile_keys import profile_keys_table
+from app.files.profile_files import load_profile, load_profiles, profile_paths
+from app.files.profile_schemas import profile_json_schema, profile_keys_table
 from app.frontends.admin_cli.context import (
     HASH_SHOWN,
     Failed,
     check_files,
     json_option,
     operator,
+    period_options,
     print_fields,
     print_rows,
     print_rules,
@@ -34,6 +34,8 @@ from app.operations.profile_cases import ProfileCases
 from app.operations.profile_explanation import Explanation
 from app.pki.certificate_fields import certificate_fields, to_be_signed_text
 from app.pki.certificate_profile import CertificateProfile
+from app.pki.period import Period
+from app.pki.profile_rules import ProfileType
 
 
 @click.group()
@@ -49,7 +51,8 @@ def list_profiles(*, as_json: bool) -> None:
     rows = [
         {
             "name": found.name,
-            "keys": found.key.describe(),
+            "type": str(found.type),
+            "keys": found.key.describe() if found.type is ProfileType.END_ENTITY else "",
             "validity": found.validity.describe().partition(",")[0],
             "usages": found.extended_key_usage.describe(),
             "cas": "any" if found.cas is None else ", ".join(sorted(found.cas)),
@@ -100,10 +103,19 @@ def _checked(read: Callable[[Path], CertificateProfile | dict[str, CertificatePr
 @click.option("--entity", help="For this end entity, as it is registered.")
 @click.option("--subject", help="For this subject, e.g. CN=f60c28.")
 @click.option("--ca", help="The CA; by default the end entity's, or the first that signs end entities.")
+@period_options
 @json_option
 @refusals_fail
 def explain(
-    name: str, request: Path, entity: str | None, subject: str | None, ca: str | None, *, as_json: bool
+    *,
+    name: str,
+    request: Path,
+    entity: str | None,
+    subject: str | None,
+    ca: str | None,
+    not_before: str | None,
+    not_after: str | None,
+    as_json: bool,
 ) -> None:
     """Explain what PROFILE (a name, or a file) makes of REQUEST, field by field; exit status 1 if it refuses.
 
@@ -111,7 +123,10 @@ def explain(
     """
     text = request.read_text(encoding="ascii", errors="replace")
     found = _profile(name)
-    explanation = services().explanations.explain(found, text, operator(), entity=entity, subject=subject, ca=ca)
+    period = Period.from_texts(not_before, not_after)
+    explanation = services().explanations.explain(
+        found, text, operator(), entity=entity, subject=subject, ca=ca, period=period
+    )
     _print_explanation(explanation, as_json=as_json)
     if explanation.refused:
         raise click.exceptions.Exit(1)
@@ -130,7 +145,7 @@ def test(directory: Path | None, *, as_json: bool) -> None:
         raise Failed(f"There are cases of {min(unknown)}, and no such profile in {directory}.")
     if not cases:
         raise Failed(f"There are no cases in {directory / CASES}.")
-    if without := profiles.keys() - cases.keys():
+    if without := {path.stem for path in profile_paths(directory)} - cases.keys():
         click.echo(f"midca: there are no cases of {', '.join(sorted(without))}", err=True)
     runner = ProfileCases()
     results = [result for name, found in cases.items() for result in runner.run(profiles[name], found)]
@@ -146,9 +161,13 @@ def test(directory: Path | None, *, as_json: bool) -> None:
 
 @profile.command()
 @click.option("--markdown", is_flag=True, help="Print a table of the keys instead.")
-def schema(*, markdown: bool) -> None:
+@click.option(
+    "--type", "of_type", type=click.Choice([str(each) for each in ProfileType]), default="end_entity", show_default=True
+)
+def schema(of_type: str, *, markdown: bool) -> None:
     """Print the JSON Schema of a profile's file, for editors."""
-    click.echo(profile_keys_table() if markdown else profile_json_schema(), nl=False)
+    printed = profile_keys_table if markdown else profile_json_schema
+    click.echo(printed(ProfileType(of_type)), nl=False)
 
 
 def _profile(name: str) -> CertificateProfile:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.frontends.admin_cli.context import operator, read_password, refusals_fail, services
+from app.frontends.admin_cli.context import operator, period_options, read_password, refusals_fail, services
+from app.pki.period import Period
 
 
 @click.command()
@@ -18,14 +19,17 @@ from app.frontends.admin_cli.context import operator, read_password, refusals_fa
     type=click.Path(path_type=Path, allow_dash=True),
     help="File with the end entity's password (- for standard input); asked for without it.",
 )
+@period_options
 @click.option("--chain", is_flag=True, help="Print the CA's certificates behind it.")
 @refusals_fail
-def sign(name: str, request: Path, password_file: Path | None, *, chain: bool) -> None:
+def sign(
+    name: str, request: Path, password_file: Path | None, not_before: str | None, not_after: str | None, *, chain: bool
+) -> None:
     """Sign the certification request REQUEST (PEM) for the end entity NAME; print the certificate."""
     password = read_password(password_file, f"Password of {name}")
     opened = services()
     text = request.read_text(encoding="ascii", errors="replace")
-    issued = opened.issuance.issue(name, password, text, operator())
+    issued = opened.issuance.issue(name, password, text, operator(), Period.from_texts(not_before, not_after))
     certificates = [issued.certificate]
     if chain:
         certificates += opened.authorities.named(opened.end_entities.find(name).ca_name).chain

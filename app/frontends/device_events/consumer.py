@@ -15,6 +15,7 @@ from app.frontends.device_events.configuration import Configuration
 from app.frontends.device_events.counters import Counters
 from app.frontends.device_events.dojot_http import Dojot
 from app.frontends.device_events.message import Poison, device_message, new_tenant
+from app.frontends.device_events.reporter import Reporter
 from app.frontends.device_events.stream import Stream
 from app.frontends.device_events.sync import Sync
 from app.frontends.device_events.topics import Topics
@@ -50,17 +51,19 @@ class EventConsumer:
         self._topics = Topics(configuration, dojot, self.counters)
         self._sync = Sync(configuration, dojot, services, self.counters)
         self._stream = Stream(configuration)
+        self._reporter = Reporter(services.event_readers, self.counters, self._topics, self._stream)
 
     def run(self) -> None:
         """Read until ``stop`` is set."""
         status_at = time.monotonic() + _STATUS_EVERY
         while not self._stop.is_set():
             self._turn()
+            self._reporter.tell(time.monotonic())
             if time.monotonic() >= status_at:
                 self._log_status()
                 status_at = time.monotonic() + _STATUS_EVERY
         self._log_status()
-        self._stream.close()
+        self._end()
 
     def run_once(self) -> bool:
         """Read all there is and compare once; return False when something of it could not be had for a minute."""
@@ -73,8 +76,12 @@ class EventConsumer:
                 break
         complete = self._all_read()
         self.counters.lag = self._stream.lag()
-        self._stream.close()
+        self._end()
         return complete
+
+    def _end(self) -> None:
+        self._reporter.leave()
+        self._stream.close()
 
     def _all_read(self) -> bool:
         return self._topics.complete and self.counters.synced_at is not None and self._stream.drained()

@@ -21,13 +21,25 @@ class Counters:
     ignored: int = 0
     retries: int = 0
     tenants: int = 0
-    lag: dict[str, int] = field(default_factory=dict)
+    lag: Counter[str] = field(default_factory=Counter)
     listed: int = 0
     added_by_sync: int = 0
     not_in_dojot: int = 0
     revoked_here: int = 0
     shared_names: int = 0
     synced_at: float | None = None
+
+    def totals(self) -> Counter[tuple[str, str]]:
+        """Return what only grows, by kind and label."""
+        return Counter(
+            {
+                **{("event", outcome): number for outcome, number in self.outcomes.items()},
+                ("event", "ignored"): self.ignored,
+                **{("skipped", why): number for why, number in self.skipped.items()},
+                ("sync", "listed"): self.listed,
+                ("sync", "added"): self.added_by_sync,
+            }
+        )
 
     def as_fields(self, now: float) -> dict[str, Any]:
         """Return the counters as fields of a log line; ``sync_age`` is in seconds."""

@@ -46,7 +46,7 @@ class Dojot:
     def topic(self, tenant: str, subject: str) -> str:
         """Return the topic that data-broker has for a subject of a tenant: a random name, or ``tenant.subject``."""
         path = f"/topic/{quote(subject, safe='')}?global=true"  # as dojot's library always asks; data-broker ignores it
-        topic = self._get(self.configuration.data_broker_url, path, tenant).get("topic")
+        topic = self._get(self.configuration.data_broker_url or "", path, tenant).get("topic")
         if not isinstance(topic, str) or not topic or topic.startswith("^"):
             raise DojotUnavailable("data-broker answered without a topic")
         return topic

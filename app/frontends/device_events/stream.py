@@ -17,6 +17,7 @@ _log = logging.getLogger("midca.events")
 _BATCH: Final = 200
 _REPEATED_AFTER: Final = 60.0
 _ANSWER: Final = 5.0
+_ANSWER_SOON: Final = 2.0
 
 
 class Stream:
@@ -79,13 +80,21 @@ class Stream:
         except KafkaException as error:
             self._complain(error.args[0])
 
-    def lag(self) -> dict[str, int]:
+    def lag(self) -> Counter[str]:
         """Return how many messages of each topic are still to be read, as far as the last answers of Kafka say."""
         behind: Counter[str] = Counter()
         for partition in self._consumer.position(self._consumer.assignment()):
             _, high = self._consumer.get_watermark_offsets(partition, cached=True)
             behind[partition.topic] += max(0, high - partition.offset) if partition.offset >= 0 else 0
-        return dict(behind)
+        return behind
+
+    def joined(self) -> bool:
+        """Return whether Kafka answers and has this process in the group."""
+        try:
+            self._consumer.list_topics(timeout=_ANSWER_SOON)
+        except KafkaException:
+            return False
+        return bool(self._consumer.memberid())
 
     def drained(self) -> bool:
         """Return whether all that Kafka has of the subscribed topics was read."""

@@ -1,13 +1,15 @@
 """Which topics are read, and whose they are.
 
 dojot names topics in two ways: up to v0.4 data-broker makes a random name for each tenant and subject, later the name
-is ``tenant.subject``. Both are read at the same time: random names are asked for, the others found by a pattern.
+is ``tenant.subject``. Both are read at the same time: random names are asked for, the others found by a pattern, which
+alone is left where there is no data-broker.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from typing import Final
 
 from app.frontends.device_events.configuration import Configuration
@@ -32,14 +34,15 @@ class Topics:
         self._dojot = dojot
         self._counters = counters
         self._tenants: set[str] = set()
-        self._devices: dict[str, str] = {}
-        self._tenancy: str | None = None
+        self._looked_up: dict[str, tuple[str, str]] = {}
+        """The tenant and subject of each topic that data-broker has named."""
+        self._failures: Counter[tuple[str, str]] = Counter()
         self._next_list = self._next_try = 0.0
 
     @property
     def complete(self) -> bool:
-        """True when auth has listed the tenants and every topic is known."""
-        return self.listed and self._tenancy is not None and not self._missing()
+        """True when auth has listed the tenants and every topic is known, as far as there is somebody to ask."""
+        return self.listed and not self._missing()
 
     @property
     def listed(self) -> bool:
@@ -48,10 +51,9 @@ class Topics:
 
     def tenant_of(self, topic: str) -> str | None:
         """Return whose devices a topic is about, None for the topic of new tenants."""
-        if topic in self._devices:
-            return self._devices[topic]
-        tenant, _, subject = topic.partition(".")
-        return tenant if subject == self._configuration.devices_subject and topic != self._tenancy else None
+        by_name, _, rest = topic.partition(".")
+        tenant, subject = self._looked_up.get(topic, (by_name, rest))
+        return tenant if subject == self._configuration.devices_subject else None
 
     def subscription(self) -> list[str]:
         """Return the names and, with a ``^`` before it, the pattern of all topics to read."""
@@ -59,8 +61,7 @@ class Topics:
             re.escape(subject).replace(r"\-", "-")
             for subject in (self._configuration.devices_subject, self._configuration.tenancy_subject)
         )
-        looked_up = {*self._devices, *([self._tenancy] if self._tenancy else [])}
-        return [rf"^[A-Za-z0-9_-]+\.({subjects})$", *sorted(looked_up)]
+        return [rf"^[A-Za-z0-9_-]+\.({subjects})$", *sorted(self._looked_up)]
 
     def add(self, tenant: str) -> bool:
         """Add a tenant that dojot has made; return whether it was new."""
@@ -88,16 +89,23 @@ class Topics:
             self._next_try = self._next_list
 
     def _ask(self, now: float) -> None:
-        configuration = self._configuration
         if now >= self._next_list:
             for tenant in self._dojot.tenants():
                 self.add(tenant)
             self._next_list = now + _TENANTS_EVERY
-        if self._tenancy is None:
-            self._tenancy = self._dojot.topic(configuration.management_tenant, configuration.tenancy_subject)
-        for tenant in self._missing():
-            topic = self._dojot.topic(tenant, configuration.devices_subject)
-            self._devices[topic] = tenant
+        for tenant, subject in self._missing():
+            try:
+                topic = self._dojot.topic(tenant, subject)
+            except DojotUnavailable:
+                self._failures[tenant, subject] += 1
+                raise
+            self._looked_up[topic] = tenant, subject
 
-    def _missing(self) -> list[str]:
-        return sorted(tenant for tenant in self._tenants.difference(self._devices.values()) if is_name(tenant))
+    def _missing(self) -> list[tuple[str, str]]:
+        """Return the tenant and subject of what is still to look up, last of all what could not be before."""
+        configuration = self._configuration
+        if configuration.data_broker_url is None:
+            return []
+        wanted = {(tenant, configuration.devices_subject) for tenant in self._tenants if is_name(tenant)}
+        wanted.add((configuration.management_tenant, configuration.tenancy_subject))
+        return sorted(wanted.difference(self._looked_up.values()), key=lambda each: (self._failures[each], each))

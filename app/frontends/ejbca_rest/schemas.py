@@ -25,12 +25,30 @@ def _text(description: str, *, null: bool = False) -> fields.Str:
     return fields.Str(required=True, allow_none=null, metadata={"description": description})
 
 
+def date_field(what: str) -> fields.Str:
+    """A date of a certificate that somebody may ask for."""
+    return fields.Str(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": f"When the certificate {what}: `2030-12-31 23:59:59+00:00`, or days:hours:minutes from its "
+            "signing. Only where the certificate profile has a `validity_override`."
+        },
+    )
+
+
 def _null() -> fields.Str:
     return fields.Str(required=True, allow_none=True, metadata={"description": "Always null: of EJBCA, not of midca."})
 
 
 class Done(Refused):
     """The answer of an act: ``{"message": "ok", "status": 200}``."""
+
+
+class Registered(Done):
+    password = fields.Str(
+        metadata={"description": "Only where it was left out and MIDCA_DEFAULT_PASSWORD is `random`: told this once."}
+    )
 
 
 class Version(Answer):
@@ -117,13 +135,13 @@ class UserData(Answer):
     clearPwd = fields.Bool(required=True)  # noqa: N815
     email = _null()
     endEntityProfileName = _text("EJBCA's end entity profile.")  # noqa: N815
-    endTime = _null()  # noqa: N815
+    endTime = _text("When its certificates end.", null=True)  # noqa: N815
     extendedInformation = fields.List(fields.Str(), required=True)  # noqa: N815
     hardTokenIssuerName = _null()  # noqa: N815
     keyRecoverable = fields.Bool(required=True)  # noqa: N815
     password = _null()
     sendNotification = fields.Bool(required=True)  # noqa: N815
-    startTime = _null()  # noqa: N815
+    startTime = _text("When its certificates begin to be good.", null=True)  # noqa: N815
     status = fields.Int(
         required=True,
         metadata={
@@ -131,7 +149,7 @@ class UserData(Answer):
             "description": ", ".join(f"{status.name} {int(status)}" for status in EndEntityStatus),
         },
     )
-    subjectAltName = _null()  # noqa: N815
+    subjectAltName = _text("The alternative names it is registered with.", null=True)  # noqa: N815
     subjectDN = _text("The subject of its certificates.")  # noqa: N815
     tokenType = _text("USERGENERATED: its key never leaves it.")  # noqa: N815
     username = _text("Its name.")

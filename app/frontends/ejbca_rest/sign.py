@@ -7,9 +7,10 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from app.frontends.ejbca_rest.blueprint import blueprint
 from app.frontends.ejbca_rest.encoding import certificate_value
-from app.frontends.ejbca_rest.schemas import IssuedCertificate
+from app.frontends.ejbca_rest.schemas import IssuedCertificate, date_field
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
+from app.pki.period import Period
 
 
 class SignSchema(Schema):
@@ -24,6 +25,8 @@ class SignSchema(Schema):
     certificate = fields.Str(
         required=True, metadata={"description": "PKCS#10 (RFC 2986) as base64 of DER, in lines or on one, or as PEM."}
     )
+    notBefore = date_field("begins to be good")  # noqa: N815 -- as all below: ACME has these names, EJBCA-REST has none
+    notAfter = date_field("ends")  # noqa: N815
 
 
 _schema = SignSchema()
@@ -46,6 +49,7 @@ def sign(username: str) -> Response:
         body = _schema.load(document)
     except ValidationError as error:
         raise HttpRefusal("Missing parameter. Expected: passwd and certificate") from error
-    issued = services().issuance.issue(username, body["passwd"], body["certificate"], actor())
+    period = Period.from_texts(body["notBefore"], body["notAfter"], ("notBefore", "notAfter"))
+    issued = services().issuance.issue(username, body["passwd"], body["certificate"], actor(), period)
     note(serial=issued.serial)
     return jsonify(status={"data": certificate_value(issued.certificate), "responseType": "CERTIFICATE"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,11 +12,11 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from app.errors import InvalidInput, UnknownEndEntity
 from app.frontends.ejbca_rest.blueprint import blueprint, envelope
 from app.frontends.ejbca_rest.certificate import reason_of_query
-from app.frontends.ejbca_rest.schemas import Done, UserRevocationQuery, Users
+from app.frontends.ejbca_rest.schemas import Done, Registered, UserRevocationQuery, Users, date_field
 from app.http_access import principal
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
-from app.operations.end_entities import DEFAULT_PROFILE, Registration
+from app.operations.registration import DEFAULT_PROFILE, Registration
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
 
 _TRUE: Final = {"true", "True"}  # as EJBCA-REST reads a boolean in a query
@@ -41,8 +42,8 @@ class UserSchema(Schema):
     password = fields.Str(
         allow_none=True,
         metadata={
-            "description": "One-time. Left out: MIDCA_DEFAULT_PASSWORD, if the end entity profile has it apply; empty "
-            "or null is refused."
+            "description": "One-time. Left out: as MIDCA_DEFAULT_PASSWORD says, if the end entity profile has a "
+            "default apply; empty or null is refused."
         },
     )
     subjectDN = fields.Str(  # noqa: N815 -- EJBCA's name, as all below
@@ -50,6 +51,16 @@ class UserSchema(Schema):
         allow_none=True,
         metadata={"description": "Left out or null: the end entity profile's, CN=<username>."},
     )
+    subjectAltName = fields.Str(  # noqa: N815
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Alternative names: `dNSName=a.example, iPAddress=192.0.2.1`, or with `DNS:` and `IP:`. "
+            f"Left out or null: the end entity profile's, for {DEFAULT_PROFILE} none."
+        },
+    )
+    startTime = date_field("begins to be good")  # noqa: N815
+    endTime = date_field("ends")  # noqa: N815
     caName = _left_to_profile("IOTmidCA")  # noqa: N815
     certificateProfileName = _left_to_profile("CFREE")  # noqa: N815
     endEntityProfileName = fields.Str(load_default=DEFAULT_PROFILE)  # noqa: N815
@@ -72,7 +83,7 @@ _schema = UserSchema()
 
 @blueprint.post("/user")
 @described(
-    {200: Done},
+    {200: Registered},
     body=UserSchema,
     refusals={
         400: "A field is missing or has a value that cannot be.",
@@ -93,8 +104,11 @@ def put_user() -> Response:
         key, texts = next(iter(error.messages_dict.items()))
         raise HttpRefusal(f"field {key}: {texts[0]}") from error
     note(entity=body["username"][:200])
-    services().end_entities.put(_registration(body), actor(), over_good=principal().may_replace_good)
-    return envelope()
+    entities, registration = services().end_entities, _registration(body)
+    made = entities.random_password_for(registration)
+    registration = replace(registration, password=registration.password if made is None else made)
+    entities.put(registration, actor(), over_good=principal().may_replace_good)
+    return envelope() if made is None else _telling(made)
 
 
 @blueprint.get("/user/<username>")
@@ -122,6 +136,12 @@ def revoke_user(username: str) -> Response:
     return envelope()
 
 
+def _telling(password: str) -> Response:
+    response = jsonify(message="ok", status=int(HTTPStatus.OK), password=password)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def _registration(body: dict[str, Any]) -> Registration:
     if body["keyRecoverable"]:
         raise InvalidInput("Key recovery is not supported: the CA never has an end entity's key.")
@@ -137,6 +157,9 @@ def _registration(body: dict[str, Any]) -> Registration:
         # Absent means the default; an empty one would arm the entity with a public password nobody asked for.
         password=(body["password"] or "") if "password" in body else None,
         subject_dn=body["subjectDN"] or None,
+        subject_alt_name=body["subjectAltName"],
+        start_time=body["startTime"],
+        end_time=body["endTime"],
         ca_name=body.get("caName"),
         certificate_profile=body.get("certificateProfileName"),
         end_entity_profile=body["endEntityProfileName"],
@@ -156,15 +179,15 @@ def _rendered(entity: EndEntity) -> dict[str, Any]:
         "clearPwd": False,
         "email": None,
         "endEntityProfileName": entity.end_entity_profile,
-        "endTime": None,
+        "endTime": entity.end_time or None,
         "extendedInformation": [],
         "hardTokenIssuerName": None,
         "keyRecoverable": False,
         "password": None,
         "sendNotification": entity.send_notification,
-        "startTime": None,
+        "startTime": entity.start_time or None,
         "status": int(entity.status),
-        "subjectAltName": None,
+        "subjectAltName": entity.subject_alt_name or None,
         "subjectDN": entity.subject_dn,
         "tokenType": entity.token_type.name,
         "username": entity.username,

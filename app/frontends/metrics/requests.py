@@ -7,6 +7,7 @@ of :mod:`app.errors`.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -29,16 +30,28 @@ _REFUSALS: Final = Counter(
     ["code"],
     registry=_COUNTED,
 )
+_OCSP: Final = Counter(
+    "midca_ocsp_answers",
+    "OCSP answers, by the status or the error in them.",
+    ["status"],
+    registry=_COUNTED,
+)
 
 
-def count(response: Response, seconds: float, outcome: str) -> None:
-    """Count a request that has been answered; ``outcome`` is the refusal's code, if it was one of ours."""
+def count(response: Response, seconds: float, fields: Mapping[str, object]) -> None:
+    """Count a request that has been answered, by the ``fields`` of the request log.
+
+    ``outcome`` is the refusal's code, if it was one of ours; ``ocsp`` the status or error in an OCSP answer.
+    """
+    outcome = str(fields["outcome"])
     method = "GET" if request.method == "HEAD" else request.method
     route = request.url_rule.rule if request.url_rule else "other"
     status = f"{response.status_code // 100}xx"
     _DURATION.labels(method if method in _METHODS else "other", route, status).observe(seconds)
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         _REFUSALS.labels(outcome if outcome != "refused" else f"Http{response.status_code}").inc()
+    if "ocsp" in fields:
+        _OCSP.labels(str(fields["ocsp"])).inc()
 
 
 def registry() -> CollectorRegistry:

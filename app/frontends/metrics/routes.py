@@ -7,6 +7,7 @@ from typing import Final
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from app.frontends.metrics.device_events import DeviceEvents
 from app.frontends.metrics.requests import registry
 from app.frontends.metrics.state import State
 from app.http_description import described
@@ -21,4 +22,5 @@ def metrics() -> Response:
     """Answer with the metrics in Prometheus' text format."""
     gathered = registry()
     gathered.register(State(services()))
+    gathered.register(DeviceEvents(services()))
     return Response(generate_latest(gathered), content_type=CONTENT_TYPE_LATEST)

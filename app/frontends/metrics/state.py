@@ -31,9 +31,12 @@ class State(Collector):
             self._build,
             self._ready,
             self._authorities,
+            self._responders,
             self._lists,
             self._certificates,
             self._end_entities,
+            self._audit,
+            self._backup,
         ]
         for family in families:
             try:
@@ -58,6 +61,18 @@ class State(Collector):
         )
         for authority in self.services.authorities:
             expire.add_metric([authority.name], authority.certificate.not_valid_after_utc.timestamp())
+        yield expire
+
+    def _responders(self) -> Iterator[Metric]:
+        expire = GaugeMetricFamily(
+            "midca_ocsp_responder_expire_time_seconds",
+            "Unix time of the end of the certificate that signs a CA's OCSP answers.",
+            labels=["ca"],
+        )
+        for authority in self.services.authorities:
+            responder = self.services.ocsp.responders.on_disk(authority)
+            if responder is not None:
+                expire.add_metric([authority.name], responder.end.timestamp())
         yield expire
 
     def _lists(self) -> Iterator[Metric]:
@@ -105,3 +120,22 @@ class State(Collector):
         for status in EndEntityStatus:
             entities.add_metric([status.name], number_of.get(status, 0))
         yield entities
+
+    def _audit(self) -> Iterator[Metric]:
+        checkpoints = self.services.checkpoints
+        entries, newest = checkpoints.log.size(), checkpoints.store.newest()
+        yield CounterMetricFamily("midca_audit_entries", "Entries of the audit log.", entries)
+        yield GaugeMetricFamily(
+            "midca_audit_entries_uncovered",
+            "Those that no checkpoint covers yet.",
+            entries - (newest.size if newest else 0),
+        )
+        if newest is not None:
+            yield GaugeMetricFamily(
+                "midca_audit_checkpoint_time_seconds", "Unix time of the newest checkpoint.", newest.at.timestamp()
+            )
+
+    def _backup(self) -> Iterator[Metric]:
+        made = self.services.checkpoints.restores.last_backup()
+        if made is not None:
+            yield GaugeMetricFamily("midca_backup_time_seconds", "Unix time of the last backup.", made.timestamp())

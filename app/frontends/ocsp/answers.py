@@ -74,7 +74,7 @@ def _answered(der: Callable[[], bytes], respond: Callable[[OcspAnswer], Response
         return _failed(refusal)
     except Exception:  # noqa: BLE001 -- OCSP has its own way to say so; the traceback is logged
         _log.exception("unexpected error in OCSP")
-        note(outcome="internalError")
+        note(outcome="internalError", ocsp=OcspError.INTERNAL_ERROR.name.lower())
         return Response(OcspError.INTERNAL_ERROR.encoded, mimetype=_RESPONSE)
     note(ca=answer.ca_name, serial=answer.serial[:64], ocsp=answer.status.name.lower())
     return respond(answer)
@@ -82,7 +82,7 @@ def _answered(der: Callable[[], bytes], respond: Callable[[OcspAnswer], Response
 
 def _failed(refusal: Refusal) -> Response:
     error = next((_ERRORS[kind] for kind in type(refusal).__mro__ if kind in _ERRORS), OcspError.INTERNAL_ERROR)
-    note(outcome=refusal.code, reason=str(refusal)[:200])
+    note(outcome=refusal.code, reason=str(refusal)[:200], ocsp=error.name.lower())
     return Response(error.encoded, mimetype=_RESPONSE)
 
 

@@ -12,6 +12,8 @@ from app.http_description import Answer, described
 from app.http_frontend import HttpRefusal, actor, json_object, note, services
 from app.pki.certificate_fields import certificate_fields, to_be_signed_text
 from app.pki.certificate_profile import CertificateProfile
+from app.pki.period import Period
+from app.pki.profile_rules import ProfileType
 
 blueprint: Final = Blueprint("policy", __name__)
 
@@ -23,10 +25,13 @@ class Explain(Schema):
     entity = fields.Str(load_default=None, metadata={"description": "For a registered end entity."})
     subject = fields.Str(load_default=None, metadata={"description": "Or for anyone of this distinguished name."})
     ca = fields.Str(load_default=None, metadata={"description": "The CA that would sign."})
+    notBefore = fields.Str(load_default=None, metadata={"description": "The start that is asked for."})  # noqa: N815
+    notAfter = fields.Str(load_default=None, metadata={"description": "The end that is asked for."})  # noqa: N815
 
 
 class ProfileSummary(Answer):
     name = fields.Str(required=True)
+    type = fields.Str(required=True, validate=validate.OneOf([str(each) for each in ProfileType]))
     sha256 = fields.Str(required=True, metadata={"description": "Of its file; certificates on record name it."})
     cas = fields.Raw(required=True, metadata={"description": "`any`, or a list of CAs that may use it."})
 
@@ -91,8 +96,11 @@ def explain(profile: str) -> Response:
     try:
         body = _schema.load(json_object())
     except ValidationError as error:
-        raise HttpRefusal("Expected: csr, and either entity or subject; ca may be given.") from error
-    explanation = services().explanations.explain(named, body.pop("csr"), actor(), **body)
+        raise HttpRefusal(
+            "Expected: csr, and either entity or subject; ca, notBefore and notAfter may be given."
+        ) from error
+    period = Period.from_texts(body.pop("notBefore"), body.pop("notAfter"), ("notBefore", "notAfter"))
+    explanation = services().explanations.explain(named, body.pop("csr"), actor(), period=period, **body)
     note(profile=named.name, refused=explanation.refused)
     draft = explanation.draft
     return jsonify(
@@ -107,4 +115,4 @@ def explain(profile: str) -> Response:
 
 def _summary(profile: CertificateProfile) -> dict[str, Any]:
     cas = "any" if profile.cas is None else sorted(profile.cas)
-    return {"name": profile.name, "sha256": profile.sha256, "cas": cas}
+    return {"name": profile.name, "type": str(profile.type), "sha256": profile.sha256, "cas": cas}

@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """One certificate policy, and the address of the practice statement (CPS) it is described in, or None."""
+    """One certificate policy; the address of the practice statement (CPS) it is described in, and a text, or None."""
 
     oid: x509.ObjectIdentifier
     practice_statement: str | None = None
+    notice: str | None = None
+
+    @property
+    def information(self) -> x509.PolicyInformation:
+        """The policy with its qualifiers."""
+        qualifiers: list[str | x509.UserNotice] = []
+        if self.practice_statement is not None:
+            qualifiers.append(self.practice_statement)
+        if self.notice is not None:
+            qualifiers.append(x509.UserNotice(None, self.notice))
+        return x509.PolicyInformation(self.oid, qualifiers or None)
 
 
 @dataclass(frozen=True)
@@ -42,11 +53,8 @@ class CertificatePoliciesRule(Rule):
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
         if self.policies:
-            found = [
-                x509.PolicyInformation(policy.oid, [policy.practice_statement] if policy.practice_statement else None)
-                for policy in self.policies
-            ]
-            yield extension(x509.CertificatePolicies(found), critical=False)
+            value = x509.CertificatePolicies([policy.information for policy in self.policies])
+            yield extension(value, critical=False)
 
     @property
     def _listed(self) -> str:

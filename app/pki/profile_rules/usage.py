@@ -75,7 +75,7 @@ class KeyUsageRule(Rule):
 class ExtendedKeyUsageRule(Rule):
     """The extended key usages of the certificate; none means that the extension is absent."""
 
-    usages: tuple[x509.ObjectIdentifier, ...]
+    usages: tuple[x509.ObjectIdentifier, ...] = ()
     critical: bool = False
 
     key: ClassVar[str] = "extended_key_usage"
@@ -91,7 +91,8 @@ class ExtendedKeyUsageRule(Rule):
     @classmethod
     def name(cls, usage: x509.ObjectIdentifier) -> str:
         """Return the name of a usage, or its OID."""
-        return next((name for name, oid in cls.NAMES.items() if oid == usage), usage.dotted_string)
+        named = {"OCSPSigning": ExtendedKeyUsageOID.OCSP_SIGNING, **cls.NAMES}
+        return next((name for name, oid in named.items() if oid == usage), usage.dotted_string)
 
     def describe(self) -> str:
         if not self.usages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from app.pki.profile_rules.rule import Finding, Rule, Verdict
 
@@ -12,35 +12,58 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.pki.enrolment_request import EnrolmentRequest
+    from app.pki.period import Moment
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True)
 class ValidityRule(Rule):
     """How long the certificate is good, or until when; the CA's own end caps it.
 
-    ``validity`` counts from the start, which lies ``backdated`` before the moment of signing.
+    ``validity`` counts from the start, which lies ``backdated`` before the moment of signing. An end entity or a
+    request may ask for other dates up to ``longest`` after that; None: nobody may. ``no_end_on`` are numbers of
+    weekdays (UTC); the end moves to the last day before it that is none of them.
     """
 
-    validity: timedelta | datetime
+    validity: Moment
     backdated: timedelta
+    longest: Moment | None = None
+    no_end_on: frozenset[int] = frozenset()
 
     key: ClassVar[str] = "validity"
-    clause: ClassVar[str] = "RFC 5280 section 4.1.2.5; EJBCA encodedvalidity, certificatevalidityoffset"
+    clause: ClassVar[str] = (
+        "RFC 5280 section 4.1.2.5; EJBCA encodedvalidity, certificatevalidityoffset, allowvalidityoverride"
+    )
 
     def describe(self) -> str:
         minutes = int(self.backdated.total_seconds() // 60)
-        return f"{self._length}, or to the end of the CA if sooner; starts {minutes} minutes before it is signed."
+        parts = [
+            f"{_length(self.validity)}, or to the end of the CA if sooner; starts {minutes} minutes before it is signed"
+        ]
+        if self.longest is not None:
+            parts.append(f"other dates may be asked for ({_length(self.longest)} at most)")
+        if self.no_end_on:
+            parts.append(f"never ends on {', '.join(WEEKDAYS[day] for day in sorted(self.no_end_on))}, but before")
+        return "; ".join(parts) + "."
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        yield Finding("validity", Verdict.WRITTEN, f"{self._length}, or to the end of the CA if sooner.")
+        for asked in request.asked:
+            if self.longest is None:
+                reason = f"The profile lets nobody choose the dates of a certificate: {asked} was asked for."
+                yield Finding("validity", Verdict.REFUSED, reason)
+            else:
+                yield Finding("validity", Verdict.KEPT, f"As asked for: {asked}; {_length(self.longest)} at most.")
+        if not request.asked:
+            yield Finding("validity", Verdict.WRITTEN, f"{_length(self.validity)}, or to the end of the CA if sooner.")
 
     def has_ended(self, now: datetime) -> bool:
         """Return whether the date of the end is past, so that nothing can be issued any more."""
         return isinstance(self.validity, datetime) and self.validity <= now
 
-    @property
-    def _length(self) -> str:
-        if isinstance(self.validity, datetime):
-            return f"Until {self.validity.isoformat()}"
-        days, rest = divmod(self.validity, timedelta(days=1))
-        return f"{days} days" if not rest else f"{days} days and {rest}" if days else str(rest)
+
+def _length(validity: Moment) -> str:
+    if isinstance(validity, datetime):
+        return f"Until {validity.isoformat()}"
+    days, rest = divmod(validity, timedelta(days=1))
+    return f"{days} days" if not rest else f"{days} days and {rest}" if days else str(rest)

@@ -12,12 +12,13 @@ from app.pki.profile_rules import Verdict
 from tests.builders import csr
 
 
-def asking(*extensions, username="f60c28", subject="CN=f60c28,OU=lab,O=dojot,C=BR", public_key=None):
+def asking(*extensions, username="f60c28", subject="CN=f60c28,OU=lab,O=dojot,C=BR", public_key=None, **registered):
     request = csr("somebody else", extensions=extensions)
     read = CertificationRequest.from_der(request.public_bytes(serialization.Encoding.DER))
     if public_key is not None:
         read = dataclasses.replace(read, public_key=public_key)
-    return EnrolmentRequest.of(read, username, distinguished_name.parse(subject))
+    asked = EnrolmentRequest.of(read, username, distinguished_name.parse(subject))
+    return dataclasses.replace(asked, **registered)
 
 
 def asking_for_names(*names, **entity):

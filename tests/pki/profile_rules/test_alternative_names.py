@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 
 from app.pki.name_pattern import Budget
-from app.pki.profile_rules import AlternativeNamesRule, NameTemplate
+from app.pki.profile_rules import AlternativeNamesRule, NameSource, NameTemplate
 from tests.pki.profile_rules.requests import asking, asking_for_names, refusals, verdicts, written
 
 DNS = x509.DNSName("f60c28.devices.example")
@@ -189,3 +189,53 @@ def test_written_names_count_towards_the_most():
 
     assert not refusals(rule, asking())
     assert "1 to 1 names, not 2" in refusals(rule, asking_for_names(DNS))[0]
+
+
+def of_entity(*requested, registered=(DNS, IP)):
+    return (
+        asking_for_names(*requested, alternative_names=registered)
+        if requested
+        else asking(alternative_names=registered)
+    )
+
+
+def test_names_of_the_end_entity_come_first_and_none_twice():
+    rule = AlternativeNamesRule(dns=True, ip=True, uri=True)
+
+    assert names(rule, of_entity(URI, DNS)) == [DNS, IP, URI]
+    assert verdicts(rule, of_entity(URI, DNS)) == ["kept", "written", "kept"]
+    assert names(rule, of_entity()) == [DNS, IP]
+
+
+@pytest.mark.parametrize("source", NameSource)
+def test_names_of_the_end_entity_are_held_to_the_same_patterns(source):
+    """A02: the same rule for names of an API and of a request."""
+    rule = AlternativeNamesRule(dns=(r"[a-z]+\.example",), ip=True, source=source)
+
+    assert any("matches none of" in reason for reason in refusals(rule, of_entity()))
+
+
+def test_profile_for_names_of_the_end_entity_takes_no_others_from_the_request():
+    rule = AlternativeNamesRule(dns=True, ip=True, source=NameSource.ENTITY)
+    other = x509.DNSName("evil.example")
+
+    assert names(rule, of_entity(IP)) == [DNS, IP]
+    assert refusals(rule, of_entity(IP, other)) == [
+        "The end entity is not registered with the subject alternative name 'evil.example'."
+    ]
+    assert refusals(rule, of_entity(DNS, registered=()))
+    dropping = AlternativeNamesRule(dns=True, ip=True, source=NameSource.ENTITY, drop=True)
+    assert names(dropping, of_entity(IP, other)) == [DNS, IP]
+
+
+def test_profile_for_names_of_the_request_writes_none_that_it_does_not_bring():
+    rule = AlternativeNamesRule(dns=True, ip=True, source=NameSource.REQUEST, drop=True)
+
+    assert names(rule, of_entity(IP)) == [IP]
+    assert names(rule, of_entity()) == []
+    assert refusals(AlternativeNamesRule(dns=True, ip=True, source=NameSource.REQUEST), of_entity(IP))
+
+
+def test_name_of_the_end_entity_is_one_where_one_is_required_and_counts_towards_the_most():
+    assert names(AlternativeNamesRule(dns=True, ip=True, required=True), of_entity()) == [DNS, IP]
+    assert refusals(AlternativeNamesRule(dns=True, ip=True, maximum=1), of_entity())

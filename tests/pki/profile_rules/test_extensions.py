@@ -143,3 +143,11 @@ def test_rule_that_contributes_an_extension_says_so_in_a_finding_and_in_its_desc
     assert len(verdicts(rule, request)) == len(written(rule, request)) == 1
     assert rule.describe() != type(rule).__name__
     assert rule.clause
+
+
+def test_policy_is_written_with_its_statement_and_its_notice():
+    policy = Policy(OID, "https://pki.example/cps", "For devices of dojot.")
+
+    (value,) = written(CertificatePoliciesRule((policy,)), asking())
+
+    assert value[0].policy_qualifiers == ["https://pki.example/cps", x509.UserNotice(None, "For devices of dojot.")]

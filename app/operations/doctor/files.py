@@ -1,0 +1,72 @@
+"""Checks that need no more than the file system: they run where midca does not even start."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Final
+
+from app.operations.doctor.finding import Finding, ok, problem, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.operations.doctor.patient import Patient
+
+_TOLERANCE: Final = timedelta(minutes=5)
+
+
+def data_directory(patient: Patient) -> Iterator[Finding]:
+    """Is there one, whole, and closed to others?"""
+    data = patient.places.data
+    if not data.is_dir():
+        yield problem(f"There is no directory {data}.", "Set MIDCA_DATA, or make a CA with: midca init")
+    elif patient.places.unfinished_restore.exists():
+        yield problem(f"A restore into {data} was not finished.", "Run midca restore again.")
+    elif data.stat().st_mode & 0o077:
+        yield warning(f"Others may enter {data} (mode {_mode(data)}).", f"chmod 0700 {data}")
+    else:
+        yield ok(f"{data} is closed to others.")
+
+
+def secret_files(patient: Patient) -> Iterator[Finding]:
+    """Can anybody else read or replace keys, secrets, the database?"""
+    places = patient.places
+    directories = (places.authorities / "keys", places.authorities / "ocsp", places.secrets)
+    paths = [path for directory in directories for path in (directory, *directory.glob("*"))]
+    paths = [path for path in (*paths, places.database, places.data / "admin.token") if path.exists()]
+    found = [finding for path in paths for finding in _private(path)]
+    yield from found
+    if not found:
+        yield ok(f"{len(paths)} files and directories are closed to others.")
+
+
+def _private(path: Path) -> Iterator[Finding]:
+    status = path.stat()
+    if status.st_mode & 0o077:
+        mode = "0700" if path.is_dir() else "0600"
+        yield problem(f"{path} is open to others (mode {_mode(path)}).", f"chmod {mode} {path}, and ask who read it.")
+    if status.st_uid not in {os.geteuid(), 0}:
+        yield problem(f"{path} belongs to another user (uid {status.st_uid}).", "chown it to the user of the server.")
+
+
+def file_system_clock(patient: Patient) -> Iterator[Finding]:
+    """Do the clocks of this machine and of the disk agree? They differ where the disk is another machine's."""
+    if not patient.places.data.is_dir():
+        return
+    with NamedTemporaryFile(dir=patient.places.data, prefix=".clock.") as probe:
+        written = datetime.fromtimestamp(os.fstat(probe.fileno()).st_mtime, UTC)
+    apart = abs(patient.now() - written)
+    if apart > _TOLERANCE:
+        yield warning(
+            f"The file system's clock is {apart} away from the system's.", "Look which one is right, and run NTP."
+        )
+    else:
+        yield ok("The file system's clock agrees with the system's.")
+
+
+def _mode(path: Path) -> str:
+    return f"{stat.S_IMODE(path.stat().st_mode):04o}"

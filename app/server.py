@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from app.errors import Refusal
 from app.files.server_process import ServerProcess
+from app.frontends import metrics
 from app.http_frontend import MAX_BODY_BYTES
 from app.http_server.worker import PatientWorker
 from app.operations.actor import SYSTEM
@@ -140,6 +141,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         """Finish what a worker that was killed has left; this one may be in its place. Begin the upkeep."""
         # Who holds the writers' queue gives up the interpreter at every statement, and should get it back soon.
         sys.setswitchinterval(0.0005)
+        metrics.begin()
         self._services.upkeep.start(SYSTEM)
         try:
             settled = self._services.signing.settle_all(self._services.authorities)

@@ -55,8 +55,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         """Return all threads, started: one that cannot be had is missed now and not by a request."""
         pool: ThreadPoolExecutor = super().get_thread_pool()
         all_there = threading.Barrier(self.cfg.threads + 1)
-        for _ in range(self.cfg.threads):
-            pool.submit(all_there.wait)
+        try:
+            for _ in range(self.cfg.threads):
+                pool.submit(all_there.wait)
+        except RuntimeError:
+            all_there.abort()  # or those that are there wait for ever, and this process for them
+            raise
         all_there.wait()
         return pool
 

@@ -13,7 +13,7 @@ from tests.acceptance.server import RunningServer
 from tests.acceptance.test_slow_clients import SLOW, read_to_the_end, seconds_of_a_get, try_to_send
 
 pytestmark = pytest.mark.slow
-PATIENCE = 1.5
+PATIENCE = 1.0
 HURRIED = f"""
 from app import command, server
 from app.http_server import connection

@@ -12,17 +12,15 @@ from app.errors import ConfigurationError
 from app.files.secrets import SecretSource
 from app.operations.callers import Callers, Way
 from app.operations.client_certificates import ClientCertificates
-from app.operations.gateway_tokens import GatewayTokens
-from app.operations.identity_provider import IdentityProvider
 from app.operations.principal import GIVEN, Role
 from app.operations.services import Network
-from app.operations.signing_keys import TENANT_IN_URL, SigningKeys
 from app.operations.token_claims import RoleNames
 from app.pki.end_entity import TENANT
 from app.setting_values import checked_url, networks, secret
 
 if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
+    from app.operations.identity_provider import IdentityProvider
     from app.store.certificates import CertificateStore
 
 _WAYS: Final = ("tokens", "oidc", "kong", "certificates")
@@ -68,6 +66,8 @@ class AccessSettings:
         if self.provider is not None:
             ways.append(self.provider)
         if "kong" in self.ways:
+            from app.operations.gateway_tokens import GatewayTokens  # noqa: PLC0415 -- PyJWT, for those who use it
+
             ways.append(GatewayTokens(self.names))
         if "certificates" in self.ways:
             ways.append(ClientCertificates(tokens, certificates, now))
@@ -75,7 +75,7 @@ class AccessSettings:
 
     def read_proxy_secret(self) -> bytes:
         """Return the secret of the trusted proxies; a new one where there is none yet."""
-        return self.proxy_secret.read(create=True) if self.trusted_proxies else b""
+        return self.proxy_secret.read(create=True)[0] if self.trusted_proxies else b""
 
 
 def access_settings(environment: Mapping[str, str], data: Path) -> AccessSettings:
@@ -106,6 +106,9 @@ def _ways(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _provider(environment: Mapping[str, str], names: RoleNames) -> IdentityProvider:
+    from app.operations.identity_provider import IdentityProvider  # noqa: PLC0415 -- PyJWT, for those who use it
+    from app.operations.signing_keys import TENANT_IN_URL, SigningKeys  # noqa: PLC0415 -- the same
+
     issuer, audience = environment.get("MIDCA_OIDC_ISSUER", ""), environment.get("MIDCA_OIDC_AUDIENCE", "")
     if not issuer or not audience:
         raise ConfigurationError("MIDCA_AUTH=oidc needs MIDCA_OIDC_ISSUER and MIDCA_OIDC_AUDIENCE.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import shlex
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -15,28 +17,34 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from cryptography import x509
 
 from app import logs
-from app.bootstrap import Opened, open_services, utc_now
+from app.bootstrap import open_services, unwrapped, utc_now
 from app.errors import ConfigurationError
 from app.event_process import EventProcess
+from app.files.core_dumps import forbid_core_dumps
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.places import Places
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
-from app.operations.backup import Backup
-from app.operations.doctor import Doctor, Patient
-from app.operations.restoring import Restoring
+from app.offline_root import Medium, open_ceremony
+from app.operations.ceremony import Ceremony
+from app.operations.ceremony_record import Circumstances
 from app.operations.services import Services
-from app.pki.certificate_authority import fingerprint
 from app.settings import Settings, device_events
 from app.storage import migrate_database, open_database
-from app.store.copying import copy
+from app.welcome import made, offline_key, welcome
+
+if TYPE_CHECKING:
+    from app.operations.backup import Backup
+    from app.operations.doctor import Doctor
+    from app.operations.restoring import Restoring
 
 _NEEDS_LIBRARY = "needs confluent-kafka: pip install 'midca[kafka]'."
 
@@ -45,6 +53,7 @@ def main() -> None:
     """Run the command line; a configuration that makes no sense ends it with a sentence and exit status 3."""
     program = Program(
         _open,
+        _open_ceremony,
         _profiles,
         _end_entity_profiles,
         _reload,
@@ -59,6 +68,7 @@ def main() -> None:
         _copy_database,
     )
     try:
+        forbid_core_dumps()
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
         click.echo(f"midca: {error}", err=True)
@@ -67,6 +77,16 @@ def main() -> None:
 
 def _open() -> Services:
     return open_services(Settings.from_environment()).services
+
+
+def _open_ceremony(directory: Path, passphrase_file: Path | None, operator: str) -> Ceremony:
+    medium = Medium(directory, passphrase_file, _circumstances(operator))
+    settings = Settings.from_environment()
+    return open_ceremony(settings, medium, now=utc_now, new_serial=x509.random_serial_number, signing_key=unwrapped)
+
+
+def _circumstances(operator: str) -> Circumstances:
+    return Circumstances(operator, shlex.join(["midca", *sys.argv[1:]]), f"midca {version('midca')}")
 
 
 def _profiles() -> Path:
@@ -89,28 +109,35 @@ def _migrate() -> list[str]:
 
 
 def _copy_database(address: str) -> dict[str, int]:
+    from app.store.copying import copy  # noqa: PLC0415 -- what the server does not need, its workers do not carry
+
     settings = Settings.from_environment()
     source = open_database(settings, create=False)
     target = open_database(settings.with_database(address), create=True)
     return copy(source, target)
 
 
-def _init() -> str:
+def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) -> tuple[dict[str, Any], str]:
     settings = Settings.from_environment()
-    opened = open_services(settings, create=True)
-    return _welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+    medium = Medium(root_out, passphrase_file, _circumstances(operator)) if root_out else None
+    opened = open_services(settings, create=True, medium=medium)
+    told = welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
+    if medium is None:
+        return made(settings, opened), told
+    return made(settings, opened) | {"medium": str(medium.directory)}, f"{told}\n{offline_key(medium)}"
 
 
 def _serve(host: str | None, port: int | None) -> None:
     settings = Settings.from_environment()
     settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
     logs.configure(settings.log_format)
+    _check_address(settings)
     configuration = device_events() if settings.events_beside else None
     if configuration and find_spec("confluent_kafka") is None:
         raise ConfigurationError(f"MIDCA_KAFKA_BROKERS {_NEEDS_LIBRARY}")
     opened = open_services(settings, create=True)
-    if welcome := _welcome(settings, opened):
-        click.echo(welcome)
+    if told := welcome(settings, opened):
+        click.echo(told)
     for sentence in _weakened(settings):
         click.echo(f"midca: WARNING: {sentence}", err=True)
     # Chosen by the metrics' library when it is imported: where the workers leave their counts for each other.
@@ -118,6 +145,23 @@ def _serve(host: str | None, port: int | None) -> None:
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
     serve(opened.services, settings, EventProcess(configuration, opened.services) if configuration else None)
+
+
+def _check_address(settings: Settings) -> None:
+    """Say in a sentence, before anything is made, that nobody can listen there; gunicorn would say it ten times.
+
+    A socket that is handed over (by systemd, or by gunicorn to a new version of itself) is bound already.
+    """
+    if {"LISTEN_FDS", "GUNICORN_FD"} & os.environ.keys():
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}."
+        ) from error
 
 
 def _events(once: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 -- as the command line hands it over
@@ -146,6 +190,8 @@ def _warn_of_rearming(settings: Settings) -> None:
 
 
 def _backup() -> Backup:
+    from app.operations.backup import Backup  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     opened = open_services(settings).services
     return Backup(
@@ -160,12 +206,16 @@ def _backup() -> Backup:
 
 
 def _restoring() -> Restoring:
+    from app.operations.restoring import Restoring  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     elsewhere = partial(open_database, settings, create=True) if settings.database_address else None
     return Restoring(_places(settings), utc_now, elsewhere)
 
 
 def _doctor() -> Doctor:
+    from app.operations.doctor import Doctor, Patient  # noqa: PLC0415 -- the same
+
     settings = Settings.from_environment()
     weakened = (*_weakened(settings), *_weak_by_default(settings))
     return Doctor(Patient(_places(settings), _open, weakened, version("midca"), utc_now))
@@ -212,25 +262,3 @@ def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:
         logging.getLogger("midca.events").warning("waiting until there is a CA in %s", settings.data)
     while not settings.database.exists() and not stop.is_set():
         stop.wait(1)
-
-
-def _welcome(settings: Settings, opened: Opened) -> str:
-    """Return what a first start tells, once: what was made, where it lies, what to type next."""
-    if not opened.created and not opened.token_written:
-        return ""
-    lines = [f"New in {settings.data}:"]
-    for name in opened.created:
-        certificate = opened.services.authorities.named(name).certificate
-        lines += [f"  CA {name}, SHA-256 {fingerprint(certificate)}"]
-    if opened.created:
-        lines += [f"  CA keys, encrypted, in {settings.authority_files / 'keys'}"]
-        if settings.key_passphrase.default.exists():
-            lines += [f"  their passphrase in {settings.key_passphrase.default}: back it up apart from the rest"]
-    if opened.token_written:
-        lines += [
-            f"  the admin token in {settings.admin_token}",
-            "Next, with the server running, let a device f60c28 enrol:",
-            f'  curl -H "Authorization: Bearer $(cat {settings.admin_token})" -H "Content-Type: application/json" \\',
-            f'    -d \'{{"username": "f60c28", "password": "..."}}\' http://{settings.host}:{settings.port}/user',
-        ]
-    return "\n".join(lines)

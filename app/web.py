@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, jsonify, request
 from marshmallow import fields as json_fields
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.errors import Refusal, Unavailable
 from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy, revocation_feed
@@ -60,6 +60,8 @@ def _begin() -> None:
     g.log_fields = {}
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound  # werkzeug reads //user as /user, which the rules of a gateway in front may not
     authorise()
 
 
@@ -75,6 +77,11 @@ class Ready(Answer):
         required=True,
         metadata={"description": "For each check `ok`, or a sentence that says what is wrong."},
     )
+    warnings = json_fields.List(
+        json_fields.Str(),
+        required=True,
+        metadata={"description": "What will go wrong before long if nobody sees to it; it changes no status."},
+    )
 
 
 @described({200: Health})
@@ -89,7 +96,14 @@ def _ready() -> tuple[Response, HTTPStatus]:
     checks = services().readiness.check()
     ready = set(checks.values()) == {"ok"}
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return jsonify(status="ok" if ready else "not ready", checks=checks), status
+    return jsonify(status="ok" if ready else "not ready", checks=checks, warnings=_warnings()), status
+
+
+def _warnings() -> list[str]:
+    try:
+        return services().offline_alarm.warnings()
+    except Refusal:  # the database; the checks say so
+        return []
 
 
 def _refused(refusal: Refusal) -> Response:

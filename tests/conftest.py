@@ -4,6 +4,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from sqlite_utils.utils import sqlite3
@@ -18,6 +19,12 @@ from tests.postgresql import Postgresql
 from tests.signer_oracle import SignerOracle
 
 ACTOR = Actor("tester", "test")
+
+# How long an example takes says more of the machine's other work than of the code.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 
 def require_tool(name: str) -> str:

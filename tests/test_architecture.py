@@ -68,17 +68,35 @@ def refusals() -> list[type[errors.Refusal]]:
     return [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.Refusal)]
 
 
-def commands(command: click.Command, path: str) -> Iterator[str]:
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from commands(inner, f"{path} {name}")
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), f"{path} {name}")
     else:
-        yield path
+        yield path, command
 
 
 def settings_table() -> dict[str, str]:
     """Return the rows of README's table of settings: the name and the rest of the row."""
     return dict(re.findall(r"^\| *`(MIDCA_\w+)` *\| *(.*?) *\|$", README, re.MULTILINE))
+
+
+COMMANDS = dict(commands(cli, "midca"))
+WITHOUT_JSON = {
+    "midca serve",  # its output is its log
+    "midca events",  # the same, and with --once JSON in any case
+    "midca broker setup",  # what it makes is a directory of files
+    "midca ca request",  # PEM
+    "midca ceremony sign",  # a file for the server
+    "midca ceremony crl",  # the same
+    "midca audit export",  # JSON lines in any case
+    "midca audit key",  # one line that is made for programs
+    "midca profile schema",  # JSON in any case
+    "midca entity-profile schema",  # the same
+    "midca profile check",  # a line a file, and the exit status
+    "midca entity-profile check",  # the same
+}
 
 
 def test_imports_follow_the_contracts():
@@ -142,6 +160,16 @@ def test_check_above_knows_a_program_when_it_sees_one(name):
     assert not starts_a_program("os.open")
 
 
+def test_private_keys_are_loaded_and_written_in_one_place():
+    """Where a key in hardware will be yielded, too. Devices' own keys, on their own machines, are none of it."""
+    names = "load_(pem|der|ssh)_private_key|load_pkcs12|load_key_and_certificates|private_bytes|BestAvailableEncryption"
+
+    ours = [path for path in SOURCES if "client" not in path.parts]
+    found = {module_name(path) for path in ours if re.search(rf"\b({names})\b", path.read_text())}
+
+    assert found == {"app/files/private_keys.py"}
+
+
 @pytest.mark.parametrize("refusal", refusals(), ids=lambda refusal: refusal.__name__)
 def test_every_refusal_has_the_status_it_is_meant_to_have(refusal):
     assert status_of(refusal.__new__(refusal)) == EXPECTED_STATUSES[refusal.__name__]
@@ -167,9 +195,14 @@ def test_readme_names_every_route(route):
     assert re.search(rf"{method}[^\n]*{re.escape(path)}(?![\w/])", README)
 
 
-@pytest.mark.parametrize("command", sorted(commands(cli, "midca")))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_documentation_names_every_command(command):
     assert re.search(rf"{re.escape(command)}(?![\w-])", DOCUMENTATION)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - WITHOUT_JSON))
+def test_every_command_prints_json_for_programs(command):
+    assert "--json" in {option for parameter in COMMANDS[command].params for option in parameter.opts}
 
 
 @pytest.mark.parametrize("key", sorted(ProfileSchema().fields))

@@ -1,18 +1,16 @@
-"""CA certificates and their encrypted keys: the one place that yields a signing key."""
+"""CA certificates and their encrypted keys."""
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConfigurationError
-from app.files.protected import make_directory, read_private, write_once
+from app.files.private_keys import PrivateKeys
+from app.files.protected import check_directory, make_directory, write_once, write_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuthorityFiles:
-    """``certificates/<CA>.pem`` and ``keys/<CA>.pem`` (encrypted PKCS#8, 0600 in a 0700 directory).
-
-    The passphrase must be random: PKCS#8's PBES2 stretches it with only 2 048 rounds of PBKDF2.
-    """
+    """``certificates/<CA>.pem`` and ``keys/<CA>.pem`` (encrypted PKCS#8, 0600 in a 0700 directory)."""
 
     directory: Path
-    passphrase: bytes = field(repr=False)
+    private_keys: PrivateKeys
 
     @property
     def keys(self) -> Path:
@@ -62,18 +57,17 @@ class AuthorityFiles:
         path = self.certificate_path(name)
         make_directory(self.directory)
         make_directory(path.parent)
-        write_once(path, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+        write_once(path, certificate.public_bytes(Encoding.PEM), mode=0o644)
+
+    def renew_certificate(self, name: str, certificate: x509.Certificate) -> None:
+        """Put a CA's renewed certificate in the place of the one before it."""
+        write_over(self.certificate_path(name), certificate.public_bytes(Encoding.PEM), mode=0o644)
 
     def save_key(self, name: str, key: CertificateIssuerPrivateKeyTypes) -> None:
         """Write a CA's key, encrypted; one that is there is never replaced."""
         make_directory(self.directory)
         make_directory(self.keys)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(self.passphrase),
-        )
-        write_once(self.key_path(name), pem)
+        write_once(self.key_path(name), self.private_keys.seal(key))
 
     def has_key(self, name: str) -> bool:
         """Return whether a CA's key is on disk."""
@@ -84,39 +78,10 @@ class AuthorityFiles:
 
         Raises :class:`ConfigurationError` when the file is missing or open to others, or the passphrase is not its own.
         """
-        path = self.key_path(name)
-        if self.keys.exists() and self.keys.stat().st_mode & 0o077:
-            raise ConfigurationError(f"{self.keys} can be entered by others; its mode must be 0700.")
-        pem = read_private(path)
-        try:
-            key = serialization.load_pem_private_key(pem, self.passphrase)
-        except TypeError as error:
-            raise ConfigurationError(f"{path} is not encrypted; keys are only kept encrypted.") from error
-        except ValueError as error:
-            raise ConfigurationError(f"{path} cannot be opened: wrong passphrase, or no key.") from error
-        return cast("CertificateIssuerPrivateKeyTypes", key)
+        check_directory(self.keys)
+        return self.private_keys.load(self.key_path(name))
 
 
 def names_on_disk(directory: Path) -> list[str]:
     """Return the names of all CAs with a certificate under ``directory``; needs no passphrase."""
     return sorted(path.stem for path in (directory / "certificates").glob("*.pem"))
-
-
-def check_key(name: str, key: CertificateIssuerPrivateKeyTypes, certificate: x509.Certificate) -> None:
-    """Let the key sign a random value and the certificate verify it; raise :class:`ConfigurationError` if that fails.
-
-    The value is no certificate, CRL or OCSP response: it is not DER.
-    """
-    nonce = b"midca self-test " + secrets.token_bytes(32)
-    public_key = certificate.public_key()
-    try:
-        if isinstance(key, rsa.RSAPrivateKey) and isinstance(public_key, rsa.RSAPublicKey):
-            signature = key.sign(nonce, padding.PKCS1v15(), hashes.SHA256())
-            public_key.verify(signature, nonce, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(public_key, ec.EllipticCurvePublicKey):
-            signature = key.sign(nonce, ec.ECDSA(hashes.SHA256()))
-            public_key.verify(signature, nonce, ec.ECDSA(hashes.SHA256()))
-        else:
-            public_key.verify(key.sign(nonce), nonce)  # type: ignore[call-arg, union-attr] # Ed25519, ML-DSA
-    except (InvalidSignature, ValueError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"The key of CA {name} does not fit its certificate, or cannot sign.") from error

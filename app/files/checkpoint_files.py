@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from app.errors import ConfigurationError, Unavailable
-from app.files.protected import make_directory, read_private, write_over
+from app.files.private_keys import PrivateKeys, check_key
+from app.files.protected import make_directory, write_over
 from app.pki.checkpoint import NoteSigner, NoteVerifier, read_checkpoints
 
 if TYPE_CHECKING:
@@ -30,7 +25,7 @@ _TAIL: Final = 8192  # bytes; a checkpoint has about 200
 
 
 def checkpoint_signer(
-    path: Path, passphrase: bytes, *, create: bool, retired: Collection[NoteVerifier] = ()
+    path: Path, private_keys: PrivateKeys, *, create: bool, retired: Collection[NoteVerifier] = ()
 ) -> NoteSigner:
     """Return what signs with the key in ``path``; make it only when ``create`` says that it never signed.
 
@@ -38,7 +33,7 @@ def checkpoint_signer(
     sign neither certificates nor checkpoints. One that is ``retired`` never signs again: a log that was restored is
     another one from there on, and must not sign what contradicts the checkpoints of before.
     """
-    signer = _load(path, passphrase) if path.exists() else None
+    signer = _load(path, private_keys) if path.exists() else None
     if signer is not None and str(signer.verifier) not in map(str, retired):
         return signer
     if not create:
@@ -47,18 +42,15 @@ def checkpoint_signer(
             "checkpoints of the audit log. Put that one back from your backup."
         )
     make_directory(path.parent)
-    encryption = BestAvailableEncryption(passphrase)
-    write_over(path, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
-    return _load(path, passphrase)
+    write_over(path, private_keys.seal(Ed25519PrivateKey.generate()))
+    return _load(path, private_keys)
 
 
-def _load(path: Path, passphrase: bytes) -> NoteSigner:
-    try:
-        key = load_pem_private_key(read_private(path), passphrase)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be opened: wrong passphrase, not encrypted, or no key.") from error
+def _load(path: Path, private_keys: PrivateKeys) -> NoteSigner:
+    key = private_keys.load(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigurationError(f"{path} is no Ed25519 key.")
+    check_key("the audit log", key, key.public_key())
     return NoteSigner(key)
 
 

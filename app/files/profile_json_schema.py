@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin
-
 from app.files.profile_fields import Shorthand
 
 if TYPE_CHECKING:
@@ -19,6 +16,9 @@ _COMPONENTS: Final = "#/components/schemas/"
 
 def json_schema_of(schema: type[Schema], title: str) -> str:
     """Return the JSON Schema of what ``schema`` reads as text, with a newline at its end."""
+    from apispec import APISpec  # noqa: PLC0415 -- a megabyte that no server needs for this
+    from apispec.ext.marshmallow import MarshmallowPlugin  # noqa: PLC0415 -- the same
+
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec(title, "1", openapi_version="3.1.0", plugins=[plugin])
     plugin.converter.add_attribute_function(_shorthand)  # type: ignore[union-attr]

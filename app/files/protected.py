@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+Version = tuple[int, ...]
+"""Tells one file from the one that took its name."""
+
 
 def make_directory(path: Path) -> None:
     """Make a directory that only its owner may enter (0700), with its parents."""
@@ -27,13 +30,34 @@ def make_directory(path: Path) -> None:
         raise ConfigurationError(f"The directory {path} cannot be made: {error.strerror}.") from error
 
 
+def check_directory(path: Path) -> None:
+    """Raise :class:`ConfigurationError` when others may enter a directory of secrets, or it belongs to another user."""
+    if path.exists():
+        _check_private(path, path.stat(), "entered", "0700")
+
+
+def version_of(path: Path) -> Version | None:
+    """Return what changes when the file, or who may read it, does; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
 def write_once(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a new file so that it has ``mode`` from its first moment, is complete whenever it is seen, and is on disk.
 
-    Raises :class:`FileExistsError` rather than touch one that is there. One process at a time (the set-up's lock).
+    Raises :class:`FileExistsError` rather than touch one that is there, and :class:`ConfigurationError` where it cannot
+    be written. One process at a time (the set-up's lock).
     """
-    with writing_once(path, mode=mode) as file:
-        file.write(content)
+    try:
+        with writing_once(path, mode=mode) as file:
+            file.write(content)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -44,7 +68,10 @@ def write_over(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 @contextmanager
 def writing_once(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
-    """Do what :func:`write_once` does with what the block writes; if the block raises, there is no file."""
+    """Do what :func:`write_once` does with what the block writes; if the block raises, there is no file.
+
+    Whatever cannot be written is an :class:`OSError`.
+    """
     with _writing(path, mode, os.link) as file:  # unlike a rename, a link fails when the name is taken
         yield file
 
@@ -78,17 +105,20 @@ def sync_directory(path: Path) -> None:
 def read_private(path: Path) -> bytes:
     """Return the content of a secret file; refuse one that others could read or that is not ours."""
     try:
-        status = path.stat()
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            status, content = os.fstat(file.fileno()), file.read()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        raise ConfigurationError(
-            f"{path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}); it must be 0600."
-        )
+    _check_private(path, status, "read", "0600")
+    return content
+
+
+def _check_private(path: Path, status: os.stat_result, done: str, wanted: str) -> None:
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(f"{path} can be {done} by others (mode {mode:04o}); it must be {wanted}.")
     if status.st_uid not in {os.geteuid(), 0}:
         raise ConfigurationError(f"{path} belongs to another user (uid {status.st_uid}).")
-    return content
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ class ServerProcess:
 
     def release(self) -> None:
         """Take the number out again; only for who holds."""
-        os.truncate(self.path, 0)
+        with suppress(FileNotFoundError):
+            os.truncate(self.path, 0)
 
     def reload(self) -> int:
         """Tell the process that serves to read the profiles again; return its id.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import time
@@ -14,6 +13,7 @@ from gunicorn.http.errors import LimitRequestHeaders, NoMoreData, ParseException
 from gunicorn.http.parser import RequestParser
 
 from app.http_server.arriving_request import MAX_HEAD, ArrivingRequest
+from app.http_server.early_answer import early_answer
 
 _OCTETS_AT_ONCE: Final = 64 * 1024
 _MAX_KEPT: Final = 256 * 1024  # octets of an answer that are kept for a client who does not take them at once
@@ -184,10 +184,4 @@ class _Parser(RequestParser):  # type: ignore[misc] # gunicorn ships no types
         return parsed
 
 
-def _answer(status: HTTPStatus, message: str) -> bytes:
-    body = json.dumps({"message": message, "status": status}) + "\n"
-    head = f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}Connection: close\r\n\r\n{body}".encode()
-
-
-_TOO_LATE: Final = _answer(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
+_TOO_LATE: Final = early_answer(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")

@@ -13,19 +13,23 @@ import selectors
 import signal
 import threading
 import time
+from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.sock import ssl_context
 from gunicorn.workers.gthread import ThreadWorker
 
 from app.http_server.connection import Connection
+from app.http_server.early_answer import early_answer, status_of
 
 if TYPE_CHECKING:
     import socket
     from concurrent.futures import Future, ThreadPoolExecutor
 
 _log = logging.getLogger("midca")
+_request_log = logging.getLogger("midca.request")
 _NOBODY_THERE: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED})
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOOK_ROUND: Final = 0.25  # seconds between two looks at who has waited too long
@@ -103,6 +107,18 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         except Exception as error:  # noqa: BLE001 -- of gunicorn: what is no HTTP, and its own bugs
             self.handle_error(request, connection.answering, connection.answering.client, error)
         return False
+
+    def handle_error(self, _request: object, client: Any, address: tuple[Any, ...], error: Exception) -> None:
+        """Answer what is no valid HTTP, and what made gunicorn itself fail."""
+        status = status_of(error)
+        peer = str(address[0]) if address else "-"
+        fields = {"status": int(status), "address": peer, "actor": "anonymous", "outcome": type(error).__name__}
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("unexpected error", exc_info=error, extra={"fields": fields})
+        else:
+            _request_log.info("request", extra={"fields": fields})
+        with suppress(OSError):  # the client may be gone
+            client.sendall(early_answer(status, status.phrase.lower()))
 
     def finish_request(self, connection: Connection, answered: Future[bool]) -> None:
         """Go on with a connection whose thread has ended."""

@@ -47,5 +47,7 @@ def _compare(newest: NewestList, listed: set[str], rows: AuditedRows, findings: 
             findings.add(FindingKind.LIST, f"{which} leaves out {serial}, which is revoked on record.")
         listed.discard(serial)
     for serial in sorted(listed):
-        if not rows.was_changed_since(newest.ca_name, serial, newest.revision):
+        if not rows.was_changed_since(newest.ca_name, serial, newest.revision) and not rows.is_known_elsewhere(
+            newest.ca_name, serial
+        ):
             findings.add(FindingKind.LIST, f"{which} names {serial}, which is not revoked on record.")

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from app.errors import InvalidInput, NotAllowed, UnknownAuthority
+from app.errors import ConfigurationError, InvalidInput, NotAllowed, Refusal, UnknownAuthority
 from app.pki import distinguished_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from app.pki.certificate_authority import CertificateAuthority
 
+_log = logging.getLogger("midca")
 _SHOWN = 80
 
 
 class Authorities:
-    """All CAs, loaded once; sorted by name."""
+    """All CAs, sorted by name; loaded once, and again when the server is told to."""
 
     def __init__(self, authorities: Iterable[CertificateAuthority]) -> None:
         """Take the CAs in any order."""
         self._by_name = {authority.name: authority for authority in sorted(authorities, key=lambda ca: ca.name)}
+
+    def take_over(self, load: Callable[[], Authorities]) -> None:
+        """Put what is on disk now in the place of all CAs; when something is wrong with it, keep them and say so."""
+        try:
+            self._by_name = load()._by_name  # noqa: SLF001 -- its own
+        except (ConfigurationError, Refusal) as error:
+            _log.error("the CAs stay as they were: %s", error)
+        except Exception:  # noqa: BLE001 -- a mistake of ours must not end the process that serves
+            _log.exception("the CAs stay as they were")
+        else:
+            ends = (f"{ca.name} until {ca.certificate.not_valid_after_utc.date()}" for ca in self)
+            _log.info("read the CAs: %s", ", ".join(ends))
 
     def __iter__(self) -> Iterator[CertificateAuthority]:
         """Iterate over the CAs by name."""

@@ -20,7 +20,7 @@ from app.pki.distribution_points import partition_of
 from app.pki.end_entity import checked_username
 from app.pki.key_identity import public_key_sha256_of
 from app.pki.revocation import RevocationReason
-from app.pki.revocation_list import reason_of_entry
+from app.pki.revocation_list import is_list_of, reason_of_entry
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
 
@@ -95,9 +95,7 @@ class CertificateImport:
         Brokers hold the last list that was issued: after a restore it tells of revocations that the backup does not.
         Raises :class:`InvalidInput` for a list that none of the CAs signed.
         """
-        authority = next((ca for ca in self.authorities if _has_signed(ca, revocation_list)), None)
-        if authority is None:
-            raise InvalidInput("The list was not signed by a CA of this server.")
+        authority = issuer_of(revocation_list, self.authorities)
         revoked = unknown = 0
         with self.database.transaction():
             for entry in revocation_list:
@@ -191,12 +189,12 @@ def _is_issuer(authority: CertificateAuthority, certificate: x509.Certificate) -
     return True
 
 
-def _has_signed(authority: CertificateAuthority, revocation_list: x509.CertificateRevocationList) -> bool:
-    key = authority.certificate.public_key()
-    try:
-        return revocation_list.issuer == authority.certificate.subject and revocation_list.is_signature_valid(key)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
+def issuer_of(revocation_list: x509.CertificateRevocationList, authorities: Authorities) -> CertificateAuthority:
+    """Return the CA whose list it is; raise :class:`InvalidInput` for one that none of them signed."""
+    found = next((authority for authority in authorities if is_list_of(authority, revocation_list)), None)
+    if found is None:
+        raise InvalidInput("The list was not signed by a CA of this server.")
+    return found
 
 
 def _changes(known: StoredCertificate, reason: RevocationReason) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Unavailable
-from app.pki.checkpoint import NoteVerifier
+from app.pki.checkpoint import NoteVerifier, read_checkpoints
 from app.pki.merkle_tree import MerkleTree, leaf_hash
 from app.store.audit_log import chained
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.store.audit_log import AuditLog
     from app.store.checkpoints import CheckpointStore
     from app.store.database import Database
-    from app.store.restores import RestoreStore
+    from app.store.restores import Restore, RestoreStore
 
 ENTRIES: Final = 1000
 """After so many entries a checkpoint is due, however little time went by."""
@@ -103,6 +103,10 @@ class Checkpoints:
     def _grown(self, saved: Checkpoint | None) -> MerkleTree:
         """Return the tree over all entries, grown from the last checkpoint and held against the one in the file."""
         begin = self.store.newest(up_to=saved.size if saved else None)
+        if saved is None and begin is not None:  # the file was put aside, and another key must not begin a new one
+            on_record, _ = read_checkpoints(begin.note)
+            if not any(map(self._is_of_this_log, on_record)):
+                raise Unavailable("The newest checkpoint on record is not signed by this log's key.")
         tree = begin.tree() if begin else MerkleTree()
         if begin is not None and self.log.size() < begin.size:
             raise Unavailable(_shorter(self.log.size(), begin.size))
@@ -125,12 +129,22 @@ class Checkpoints:
         saved = self.file.newest()
         if saved is None or self.signer.verifier.has_signed(saved):
             return saved
-        for restore in self.restores.all():
-            if NoteVerifier.from_text(restore.verifier).has_signed(saved):
-                return saved if saved.size < restore.entry else None
-        raise Unavailable(
-            f"The newest checkpoint in {self.file.path} is not signed by this log's key: run midca audit verify."
-        )
+        restore = self._restore_after(saved)
+        if restore is None:
+            raise Unavailable(
+                f"The newest checkpoint in {self.file.path} is not signed by this log's key: run midca audit verify."
+            )
+        return saved if saved.size < restore.entry else None
+
+    def _is_of_this_log(self, checkpoint: Checkpoint) -> bool:
+        restore = self._restore_after(checkpoint)
+        return self.signer.verifier.has_signed(checkpoint) or (restore is not None and checkpoint.size < restore.entry)
+
+    def _restore_after(self, checkpoint: Checkpoint) -> Restore | None:
+        """Return the restore with which the key ended that signed a checkpoint."""
+        restores = self.restores.all()
+        signed = (one for one in restores if NoteVerifier.from_text(one.verifier).has_signed(checkpoint))
+        return next(signed, None)
 
 
 def _compared(saved: Checkpoint, tree: MerkleTree) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from cryptography import x509
 
 from app.errors import (
     EnrolmentRefused,
-    InvalidInput,
     Refusal,
     TooManyFailures,
     Unavailable,
@@ -57,7 +57,7 @@ class IssuedCertificate:
 
 
 class RefusalBudget:
-    """How many refusals of unauthenticated nonsense one process records a minute."""
+    """How many refusals of one kind a process records a minute, so that repeating a request does not fill the disk."""
 
     A_MINUTE = 30
 
@@ -65,21 +65,20 @@ class RefusalBudget:
         """Begin with a full budget."""
         self._lock = threading.Lock()
         self._minute: datetime | None = None
-        self._spent = 0
-        self._left_out = 0
+        self._spent: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
 
-    def spend(self, now: datetime) -> int | None:
+    def spend(self, code: str, now: datetime) -> int | None:
         """Return how many were left out since the last one recorded, or None when this one is left out too."""
         with self._lock:
             minute = now.replace(second=0, microsecond=0)
             if minute != self._minute:
-                self._minute, self._spent = minute, 0
-            if self._spent >= self.A_MINUTE:
-                self._left_out += 1
+                self._minute, self._spent = minute, Counter()
+            if self._spent[code] >= self.A_MINUTE:
+                self._left_out[code] += 1
                 return None
-            self._spent += 1
-            left_out, self._left_out = self._left_out, 0
-            return left_out
+            self._spent[code] += 1
+            return self._left_out.pop(code, 0)
 
 
 @dataclass(frozen=True)
@@ -191,16 +190,17 @@ class Issuance:
     def _record_refusal(self, username: str, refusal: Refusal, actor: Actor) -> None:
         """One audit entry for a refusal, and in the same transaction the count of a wrong password.
 
-        A locked name is not recorded again and again, a database that cannot be written refuses by itself, and what
-        anyone can send without a name or password is recorded so many times a minute, the rest as a number.
+        A locked name is not recorded again and again, a database that cannot be written refuses by itself. Every guess
+        is recorded, for the lock bounds them; what a public password lets anyone repeat, so many times a minute.
         """
         if isinstance(refusal, TooManyFailures | Unavailable):
             return
-        left_out = self.budget.spend(self.now()) if isinstance(refusal, InvalidInput) else 0
+        guess = isinstance(refusal, EnrolmentRefused) and refusal.wrong_password
+        left_out = 0 if guess else self.budget.spend(refusal.code, self.now())
         if left_out is None:
             return
         with self.signing.database.transaction():
-            if isinstance(refusal, EnrolmentRefused) and refusal.wrong_password:
+            if guess:
                 self.enrolment.count_failure(username, actor.address, self.now())
             details: dict[str, object] = {"reason": str(refusal)[:_MAX_AUDITED]}
             if left_out:

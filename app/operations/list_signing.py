@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from app.pki.der import first_element
 from app.pki.distribution_points import ALL
-from app.pki.revocation_list import Padding, RevocationListTemplate, ends_on_a_full_line, sign_revocation_list
+from app.pki.revocation_list import (
+    RevocationListTemplate,
+    ends_on_a_full_line,
+    sign_for_old_clients,
+    sign_revocation_list,
+)
 from app.store.audit_log import Action
 from app.store.revocation_lists import ListDates, ListName
 
@@ -57,14 +63,13 @@ class ListSigning:
         Old clients read the list of the whole CA as base64 and trip over a full last line, so that one is padded: what
         was signed on the way to the right length stays recorded and is never handed out.
         """
-        paddings = Padding if name.scope == ALL else (Padding.NONE,)
-        for padding in paddings:
-            der, tbs_sha256 = self._sign(authority, name, replace(template, padding=padding), shows, actor)
-            if name.scope != ALL or not ends_on_a_full_line(der):
-                break
-        else:
+        sign = sign_for_old_clients if name.scope == ALL else sign_revocation_list
+        signed = sign(authority, template, self._recorder(name, template, shows, actor))
+        der = signed.public_bytes(Encoding.DER)
+        if name.scope == ALL and ends_on_a_full_line(der):
             # A list that two old clients cannot read is better than none, which every client reads as "refuse all".
             _log.warning("CRL %s of CA %s ends on a full line of base64", template.number, authority.name)
+        tbs_sha256 = hashlib.sha256(first_element(der)).hexdigest()
         with self.database.transaction():
             self.store.mark_issued(name, tbs_sha256, der)
             details = {"number": template.number, "tbs_sha256": tbs_sha256, "entries": len(template.entries)}
@@ -77,27 +82,19 @@ class ListSigning:
                 for name in names:
                     self.store.mark_unchanged(name, revision)
 
-    def _sign(
-        self,
-        authority: CertificateAuthority,
-        name: ListName,
-        template: RevocationListTemplate,
-        shows: Shows,
-        actor: Actor,
-    ) -> tuple[bytes, str]:
-        """Record a list and sign it; return its DER, and the hash of its TBSCertList."""
+    def _recorder(
+        self, name: ListName, template: RevocationListTemplate, shows: Shows, actor: Actor
+    ) -> Callable[[bytes], None]:
+        """Return what records the bytes of a list before the key signs them."""
         dates = ListDates(template.number, shows.revision, template.this_update, template.next_update, shows.about)
-        recorded = ""
 
         def record(tbs: bytes) -> None:
-            nonlocal recorded
-            recorded = hashlib.sha256(tbs).hexdigest()
+            tbs_sha256 = hashlib.sha256(tbs).hexdigest()
             with self.database.transaction():
-                self.store.add_pending(name, dates, recorded)
-                self._audit(Action.CRL_PENDING, name, actor, number=template.number, tbs_sha256=recorded)
+                self.store.add_pending(name, dates, tbs_sha256)
+                self._audit(Action.CRL_PENDING, name, actor, number=template.number, tbs_sha256=tbs_sha256)
 
-        der = sign_revocation_list(authority, template, record).public_bytes(Encoding.DER)
-        return der, recorded
+        return record
 
     def _audit(self, action: Action, name: ListName, actor: Actor, **details: object) -> None:
         which: dict[str, object] = {"ca": name.ca_name, "scope": str(name.scope), "kind": str(name.kind)}

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, Refusal, SigningUnavailable
-from app.files.responder_files import ResponderFiles, Version
+from app.files.protected import Version
+from app.files.responder_files import ResponderFiles
 from app.operations.drafts import Drafts
 from app.operations.profiles import Profiles
 from app.operations.recorded_signing import RecordedSigning, Subject

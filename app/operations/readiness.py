@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.operations.revocation_lists import RevocationLists
     from app.pki.certificate_authority import CertificateAuthority
     from app.store.audit_log import AuditLog
+    from app.store.certificates import CertificateStore
     from app.store.database import Database
 
 _MIN_FREE_BYTES: Final = 64 * 1024 * 1024
@@ -32,6 +33,7 @@ class Readiness:
 
     database: Database
     authorities: Authorities
+    certificates: CertificateStore
     revocation_lists: RevocationLists
     ocsp_responders: OcspResponders
     audit: AuditLog
@@ -66,14 +68,25 @@ class Readiness:
 
     def _keys(self) -> str | None:
         for authority in self._in_use():
-            authority.check_usable(self.now())
+            if authority.offline:  # its key is meant to be away
+                authority.check_validity(self.now())
+            else:
+                authority.check_usable(self.now())
         if not any(authority.signs_end_entities for authority in self._in_use()):
-            return "Every CA that signs end entities has expired."
+            return "Every CA that signs end entities has expired, or was revoked by its issuer."
         return None
 
     def _in_use(self) -> list[CertificateAuthority]:
         """Return the CAs that have not ended: what becomes of one that has is no reason to keep the others back."""
-        return [authority for authority in self.authorities if not authority.has_ended(self.now())]
+        return [
+            authority
+            for authority in self.authorities
+            if not authority.has_ended(self.now()) and not self._is_revoked(authority)
+        ]
+
+    def _is_revoked(self, authority: CertificateAuthority) -> bool:
+        own = self.certificates.own_of_authority(authority.name)
+        return own is not None and own.revoked
 
     def _crl(self) -> str | None:
         for authority in self._in_use():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from app.store.certificates import CertificateState, CertificateType, StoredCert
 from app.store.times import to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cryptography import x509
 
@@ -71,7 +71,7 @@ class RecordedSigning:
             with self.database.transaction():
                 claim()
                 self.certificates.add(pending)
-                self._audit(Action.CERTIFICATE_PENDING, pending, actor, **recorded_fields(pending))
+                self._audit(Action.CERTIFICATE_PENDING, pending, actor, recorded_fields(pending))
 
         return record
 
@@ -119,6 +119,31 @@ class RecordedSigning:
             else:  # another process settled it first: what it stored is the certificate
                 stored = self._find(ca_name, serial)
         return self._good(stored)
+
+    def store_imported(
+        self, row: StoredCertificate, certificate: x509.Certificate, actor: Actor, details: Mapping[str, object]
+    ) -> None:
+        """Record a certificate that a key elsewhere signed, unless it is on record already.
+
+        Of one that a restore knows by the log alone, this puts the bytes on record. Raises :class:`Conflict` when the
+        one on record is another, or is revoked.
+        """
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        stored = self.certificates.find(row.ca_name, row.serial)
+        if stored is not None and (stored.tbs_sha256 != row.tbs_sha256 or stored.revoked):
+            raise Conflict(f"The certificate {row.serial} on record is another one, or is revoked.")
+        if stored is not None and stored.certificate is not None:
+            return
+        told = {**details, **recorded_fields(row)}
+        with self.database.transaction():
+            if stored is not None:
+                self.certificates.put(replace(stored, certificate=der))
+                self._audit(Action.CERTIFICATE_IMPORTED, stored, actor, told | {"state": str(stored.state)})
+                return
+            self.certificates.add(row)
+            self._audit(Action.CERTIFICATE_PENDING, row, actor, told)
+            self.certificates.mark_issued(row.ca_name, row.serial, der)
+            self._audit(Action.CERTIFICATE_ISSUED, row, actor, details)
 
     def settle(self, pending: StoredCertificate, authorities: Authorities, actor: Actor = SYSTEM) -> StoredCertificate:
         """Finish a pending certificate from its recorded bytes.
@@ -174,8 +199,11 @@ class RecordedSigning:
             raise Conflict(f"The certificate {serial} of {ca_name} was never recorded.")
         return stored
 
-    def _audit(self, action: Action, certificate: StoredCertificate, actor: Actor, **more: object) -> None:
+    def _audit(
+        self, action: Action, certificate: StoredCertificate, actor: Actor, more: Mapping[str, object] | None = None
+    ) -> None:
         details: dict[str, object] = {
+            **(more or {}),
             "ca": certificate.ca_name,
             "serial": certificate.serial,
             "tbs_sha256": certificate.tbs_sha256,
@@ -183,7 +211,7 @@ class RecordedSigning:
             "profile": certificate.certificate_profile,
             "profile_sha256": certificate.profile_sha256,
         }
-        self.audit.append(self.now(), actor.entry(action, certificate.username, details | more))
+        self.audit.append(self.now(), actor.entry(action, certificate.username, details))
 
 
 def recorded_fields(certificate: StoredCertificate) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from app.errors import InvalidInput
 from app.files.authority_files import AuthorityFiles
 from app.files.checkpoint_files import CheckpointFile, exported_lines
+from app.files.private_keys import PrivateKeys
 from app.operations.principal import Role
 from app.operations.recorded_signing import usual_subject
 from app.pki.distribution_points import ListKind, ListScope
@@ -24,6 +25,7 @@ from app.store.access_tokens import AccessToken, AccessTokenStore, Credential
 from app.store.audit_log import Action, AuditLog
 from app.store.certificates import CertificateState, CertificateStore, CertificateType, StoredCertificate
 from app.store.end_entities import EndEntityStore
+from app.store.offline_authorities import OfflineAuthorityStore
 from app.store.revocation_lists import ListDates, ListName, RevocationListStore
 from app.store.times import from_text
 
@@ -46,7 +48,8 @@ class Replay:
         self.end_entities = EndEntityStore(database)
         self.lists = RevocationListStore(database)
         self.tokens = AccessTokenStore(database)
-        self.authorities = AuthorityFiles(authorities, b"")
+        self.offline = OfflineAuthorityStore(database)
+        self.authorities = AuthorityFiles(authorities, PrivateKeys(tuple))  # for certificates alone
         self._acts: dict[str, Callable[[Entry, datetime], None]] = {
             Action.CERTIFICATE_PENDING: self._pending,
             Action.CERTIFICATE_IMPORTED: self._imported,
@@ -60,6 +63,8 @@ class Replay:
             Action.ENTITY_DELETED: lambda entry, _: self.end_entities.delete(entry["object"]),
             Action.CRL_PENDING: self._list_pending,
             Action.CRL_ISSUED: lambda entry, _: self.lists.mark_lost(entry["tbs_sha256"]),
+            Action.CEREMONY_RECORDED: self._taken_offline,
+            Action.PEPPER_DROPPED: lambda entry, _: self.end_entities.disarm_by_pepper(entry["object"].split()),
             Action.TOKEN_CREATED: self._token_created,
             Action.TOKEN_REVOKED: lambda entry, at: self.tokens.revoke(entry["object"], at),
         }
@@ -141,6 +146,10 @@ class Replay:
         name = ListName(entry["ca"], ListScope.from_text(entry["scope"]), ListKind(entry["kind"]))
         # Its dates are gone; one that ended at once is no list that a delta builds on.
         self.lists.add_pending(name, ListDates(entry["number"], 0, at, at), entry["tbs_sha256"])
+
+    def _taken_offline(self, entry: Entry, at: datetime) -> None:
+        if entry["object"] not in self.offline.names():
+            self.offline.add(entry["object"], at)
 
     def _token_created(self, entry: Entry, at: datetime) -> None:
         expires = entry.get("expires")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import NoSuchList, Refusal, Unavailable
+from app.errors import NoSuchList, Refusal, SigningUnavailable, Unavailable
 from app.operations.list_contents import BACKDATED, ListContents
 from app.operations.list_signing import ListSigning, Shows
 from app.pki.certificate_authority import CertificateAuthority
@@ -32,8 +32,8 @@ class RevocationLists:
     """The lists of each CA, numbered ``max(last + 1, Unix time)``: numbers also grow across a restored backup.
 
     There is always one that covers all of a CA. With distribution points there is one for each of them beside it, and
-    where deltas are issued, one for each list. whose ``turn`` it is issues. It ends when
-    that process dies.
+    where deltas are issued, one for each list. Whose ``turn`` it is issues; it ends when that process dies. The lists
+    of a CA whose key is offline are made elsewhere and only imported here.
     """
 
     store: RevocationListStore
@@ -47,7 +47,10 @@ class RevocationLists:
     def scopes(self, authority: CertificateAuthority) -> Iterator[ListScope]:
         """Yield the scopes the CA has lists for: also for partitions that only older certificates name."""
         yield ALL
-        if authority.points is not None:
+        if authority.offline:
+            if self.store.dates(ListName(authority.name, POINT)) is not None:
+                yield POINT
+        elif authority.points is not None:
             yield POINT
             highest = self.revoked.highest_partition(authority.name)
             for partition in range(max(authority.points.partitions, 0 if highest is None else highest + 1)):
@@ -84,6 +87,10 @@ class RevocationLists:
 
     def issue(self, authority: CertificateAuthority, actor: Actor) -> StoredList:
         """Issue all lists of the CA now, whether or not any is due."""
+        if authority.offline:
+            raise SigningUnavailable(
+                f"The key of CA {authority.name} is offline: make its list with midca ceremony crl, and import it."
+            )
         with self.turn.held():
             self._issue(authority, list(self._names(authority)), actor)
             return self.latest(authority)
@@ -93,7 +100,7 @@ class RevocationLists:
 
         Anybody may ask for this, so it neither waits nor makes more than the one list that old clients read.
         """
-        if self.age(authority) >= age:
+        if self.age(authority) >= age and not authority.offline:
             with self.turn.held_if_free() as ours:
                 if ours and self.age(authority) >= age:
                     self._issue(authority, [ListName(authority.name, ALL)], actor)
@@ -113,7 +120,7 @@ class RevocationLists:
         return issued
 
     def _issue_what_is_due(self, authority: CertificateAuthority, actor: Actor) -> bool:
-        if authority.has_ended(self.now()) or not self._due(authority):
+        if authority.offline or authority.has_ended(self.now()) or not self._due(authority):
             return False
         with self.turn.held_if_free() as ours:
             names = self._due(authority) if ours else []
@@ -121,18 +128,18 @@ class RevocationLists:
                 self._issue(authority, names, actor)
             return bool(names)
 
-    @property
-    def _kinds(self) -> tuple[ListKind, ...]:
-        return (ListKind.COMPLETE, ListKind.DELTA) if self.contents.delta_validity else (ListKind.COMPLETE,)
+    def _kinds(self, authority: CertificateAuthority) -> tuple[ListKind, ...]:
+        deltas = self.contents.delta_validity and not authority.offline
+        return (ListKind.COMPLETE, ListKind.DELTA) if deltas else (ListKind.COMPLETE,)
 
     def _named(self, authority: CertificateAuthority, scope: ListScope, kind: ListKind) -> ListName:
-        if kind not in self._kinds or scope not in self.scopes(authority):
+        if kind not in self._kinds(authority) or scope not in self.scopes(authority):
             raise NoSuchList(f"CA {authority.name} has no {'delta ' * (kind is ListKind.DELTA)}CRL of scope {scope}.")
         return ListName(authority.name, scope, kind)
 
     def _names(self, authority: CertificateAuthority) -> Iterator[ListName]:
         for scope in self.scopes(authority):
-            for kind in self._kinds:
+            for kind in self._kinds(authority):
                 yield ListName(authority.name, scope, kind)
 
     def _fresh(self, name: ListName, stored: _List | None) -> _List:

@@ -10,13 +10,19 @@ if TYPE_CHECKING:
     from app.operations.access_tokens import AccessTokens
     from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
+    from app.operations.authority_renewal import AuthorityRenewal
     from app.operations.callers import Callers
     from app.operations.checkpoints import Checkpoints
     from app.operations.devices import Devices
     from app.operations.end_entities import EndEntities
     from app.operations.event_readers import EventReaders
+    from app.operations.hierarchy import Hierarchy
     from app.operations.issuance import Issuance
+    from app.operations.key_list import KeyList
+    from app.operations.key_rotation import KeyRotation
+    from app.operations.list_import import ListImport
     from app.operations.ocsp import Ocsp
+    from app.operations.offline_alarm import OfflineAlarm
     from app.operations.profile_explanation import Explanations
     from app.operations.profiles import Profiles
     from app.operations.readiness import Readiness
@@ -51,11 +57,25 @@ class Services:
     revocation_lists: RevocationLists
     revocation_feed: RevocationFeed
     ocsp: Ocsp
+    hierarchy: Hierarchy
+    renewal: AuthorityRenewal
+    list_import: ListImport
+    offline_alarm: OfflineAlarm
+    key_list: KeyList
+    key_rotation: KeyRotation
     checkpoints: Checkpoints
-    audit_verification: AuditVerification
     upkeep: Upkeep
     database: Database
     trusted_networks: tuple[Network, ...] = ()
     metrics_networks: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     proxy_secret: bytes = field(default=b"", repr=False)
+
+    @property
+    def audit_verification(self) -> AuditVerification:
+        """What verifies the audit log."""
+        from app.operations.audit_verification import (  # noqa: PLC0415 -- half a megabyte, and no worker verifies
+            AuditVerification,
+        )
+
+        return AuditVerification(self.checkpoints)

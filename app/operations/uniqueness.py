@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Uniqueness:
-    """Holds a key and a subject against the CAs' and against every certificate there ever was."""
+    """Holds a key and a subject against the CAs' and against every certificate there ever was.
+
+    ``log_key`` is what the key that signs the audit log is known again by; no certificate names it, and none shall.
+    """
 
     authorities: Authorities
     holders: CertificateHolders
+    log_key: str
 
     def check(
         self, asked: EnrolmentRequest, subject: x509.Name, profile: CertificateProfile, ca_name: str, now: datetime
@@ -38,6 +42,8 @@ class Uniqueness:
         username, key = asked.username, asked.public_key_sha256
         if self.authorities.holder_of_key(key) is not None:
             raise KeyInUse(f"User '{username}' is not allowed to use the key of a CA.")
+        if key == self.log_key:
+            raise KeyInUse(f"User '{username}' is not allowed to use the key of the audit log.")
         certified = self.holders.of_key(key)
         if any(holder != username for holder, _ in certified):
             raise KeyInUse(f"User '{username}' is not allowed to use same key as another user is using.")

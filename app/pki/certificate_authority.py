@@ -59,7 +59,8 @@ class CertificateAuthority:
     """One CA. ``chain`` runs from its own certificate to the root; ``key`` is None where only the certificate is here.
 
     ``signs_end_entities`` is False for a CA that the hierarchy reserves for signing other CAs. ``points`` are where its
-    lists and certificate can be fetched, None where no URL is known.
+    lists and certificate can be fetched, None where no URL is known. ``offline``: its key is kept elsewhere, and is
+    here only while a ceremony is held.
     """
 
     name: str
@@ -67,6 +68,7 @@ class CertificateAuthority:
     key: CertificateIssuerPrivateKeyTypes | None = field(repr=False)
     signs_end_entities: bool = True
     points: DistributionPoints | None = None
+    offline: bool = False
 
     @cached_property
     def certificate(self) -> x509.Certificate:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
-from OpenSSL import crypto
 
 from app.pki.declared_authority import describe_key
 from app.pki.distinguished_name import to_string
@@ -29,6 +28,8 @@ def to_be_signed_text(certificate: x509.Certificate) -> str:
 
     Where the serial decides on one of several revocation lists, the text names none of them.
     """
+    from OpenSSL import crypto  # noqa: PLC0415 -- 1.6 MB in every worker, for what few ask
+
     text = crypto.dump_certificate(crypto.FILETYPE_TEXT, crypto.X509.from_cryptography(certificate)).decode()
     head = text[: text.rindex("    Signature Algorithm:")]
     head = _SERIAL.sub("        Serial Number: drawn when it is signed", head, count=1)

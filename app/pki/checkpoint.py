@@ -50,7 +50,7 @@ class NoteVerifier:
     def __init__(self, name: str, key: Ed25519PublicKey) -> None:
         """Take the name, which is also the origin of its checkpoints, and the key."""
         self.name = name
-        self._key = key
+        self.key = key
         raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.key_id = hashlib.sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]
         self._encoded = base64.b64encode(_ED25519 + raw).decode()
@@ -76,7 +76,7 @@ class NoteVerifier:
 
     def _fits(self, checkpoint: Checkpoint, signature: bytes) -> bool:
         try:
-            self._key.verify(signature, checkpoint.text.encode())
+            self.key.verify(signature, checkpoint.text.encode())
         except InvalidSignature:
             return False
         return True

@@ -95,7 +95,7 @@ class DeclaredAuthority:
         """Yield a sentence for each point in which the declaration does not describe ``certificate``."""
         if certificate.subject != self.subject:
             yield f"its dn is {to_string(self.subject)}, on disk it is {to_string(certificate.subject)}"
-        if (found := describe_key(certificate.public_key())) != (declared := self._described_key):
+        if (found := describe_key(certificate.public_key())) != (declared := self.described_key):
             yield f"its key is {declared}, on disk it is {found}"
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         if self.path_length is not None and constraints.path_length != self.path_length:
@@ -115,7 +115,8 @@ class DeclaredAuthority:
             yield f"its validity is {self.validity.days} days, on disk it is {days}"
 
     @property
-    def _described_key(self) -> str:
+    def described_key(self) -> str:
+        """The declared kind of key, as :func:`describe_key` tells it of a key."""
         return f"RSA {self.key_size}" if self.key_type == "RSA" else self.key_type
 
 

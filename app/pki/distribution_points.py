@@ -129,6 +129,11 @@ class DistributionPoints:
             yield extension(x509.FreshestCRL([_point(fresh)]), critical=False)
 
 
+def offline_points(ca_name: str, base_urls: tuple[str, ...]) -> DistributionPoints:
+    """Return the URLs of a CA whose key is offline: one list, made now and then by a ceremony, and no deltas."""
+    return DistributionPoints(ca_name, base_urls)
+
+
 def partition_of(certificate: x509.Certificate) -> int | None:
     """Return the partition whose list a certificate names, None when it names none."""
     try:

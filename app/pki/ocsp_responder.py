@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.pki.certificate_template import CertificateTemplate
 
 RESPONDER_PROFILE: Final = "ocsp-responder"
+_OFFLINE_VALIDITY: Final = timedelta(days=366)  # from one ceremony to the next, whatever the profile says
 _SUFFIX: Final = " OCSP"
 _MAX_COMMON_NAME: Final = 64  # ub-common-name, RFC 5280 appendix A.1
 
@@ -65,7 +66,9 @@ def generate_key() -> ec.EllipticCurvePrivateKey:
 def responder_template(
     authority: CertificateAuthority, profile: CertificateProfile, key: ec.EllipticCurvePublicKey
 ) -> CertificateTemplate:
-    """Return what the certificate of a CA's responder will say by the profile."""
+    """Return what the certificate of a CA's responder will say by the profile; that of an offline CA lives longer."""
+    if authority.offline:
+        profile = replace(profile, validity=replace(profile.validity, validity=_OFFLINE_VALIDITY))
     subject = responder_subject(authority.certificate.subject, authority.name)
     return profile.apply_to_own(EnrolmentRequest.own(key, subject))
 

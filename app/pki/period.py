@@ -87,3 +87,11 @@ def after(moment: datetime, length: Moment | None) -> datetime:
 
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC, microsecond=0)
+
+
+def in_words(length: Moment) -> str:
+    """Return a length, or the moment it ends at, for people to read."""
+    if isinstance(length, datetime):
+        return f"Until {length.isoformat()}"
+    days, rest = divmod(length, timedelta(days=1))
+    return f"{days} days" if not rest else f"{days} days and {rest}" if days else str(rest)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.pki.certificate_template import extension
 from app.pki.revocation import RevocationReason
@@ -33,6 +34,7 @@ _FLAGS: Final = {
 _REASONS: Final = {
     reason: [extension(x509.CRLReason(flag), critical=False)] for reason, flag in _FLAGS.items()
 }  # made once: a list may have a million entries
+_END_OF_LIST: Final = b"-----END X509 CRL-----"
 _OCTETS_A_LINE: Final = 48  # 64 columns of base64
 
 
@@ -97,6 +99,39 @@ def sign_revocation_list(
     )
     key = authority.signing_key()
     return builder.sign(write_ahead_key(key, record), hash_for(key, hashes.SHA256()))
+
+
+def sign_for_old_clients(
+    authority: CertificateAuthority, template: RevocationListTemplate, record: Callable[[bytes], None]
+) -> x509.CertificateRevocationList:
+    """Sign a list that covers all of a CA: padded until old clients, which read it as base64, can read it.
+
+    What is signed on the way to the right length is recorded too, and never handed out.
+    """
+    for padding in Padding:
+        signed = sign_revocation_list(authority, replace(template, padding=padding), record)
+        if not ends_on_a_full_line(signed.public_bytes(Encoding.DER)):
+            break
+    return signed
+
+
+def lists_from_pem(pem: bytes) -> list[x509.CertificateRevocationList]:
+    """Return the lists of a file; raise :class:`ValueError` when one of them is none, or there is no list."""
+    *blocks, _ = pem.split(_END_OF_LIST)
+    if not blocks:
+        raise ValueError("no revocation list")
+    return [x509.load_pem_x509_crl(block + _END_OF_LIST) for block in blocks]
+
+
+def is_list_of(authority: CertificateAuthority, revocation_list: x509.CertificateRevocationList) -> bool:
+    """Return whether the list says that it is the CA's, and is signed by its key."""
+    certificate = authority.certificate
+    try:
+        return revocation_list.issuer == certificate.subject and revocation_list.is_signature_valid(
+            certificate.public_key()  # type: ignore[arg-type] # any other raises
+        )
+    except (TypeError, ValueError):
+        return False
 
 
 def ends_on_a_full_line(der: bytes) -> bool:

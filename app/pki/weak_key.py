@@ -10,12 +10,30 @@ small multiples of the generator.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
-import badkeys
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+
+def _load_badkeys() -> Any:
+    """Return badkeys without pyOpenSSL, which it takes where it is installed: 1.6 MB in every worker.
+
+    It is for kinds of keys that nobody asks about here.
+    """
+    loaded = sys.modules.get("OpenSSL")
+    sys.modules["OpenSSL"] = None  # type: ignore[assignment] # an import of it fails, and badkeys goes on
+    try:
+        return import_module("badkeys")
+    finally:
+        del sys.modules["OpenSSL"]
+        if loaded is not None:
+            sys.modules["OpenSSL"] = loaded
+
+
+badkeys: Final = _load_badkeys()
 _WEAKNESSES: Final = {
     "roca": "was made by a library whose primes can be guessed (ROCA, CVE-2017-15361)",
     "fermat": "has primes so close to each other that Fermat's method finds them (CVE-2022-26320)",

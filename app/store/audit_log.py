@@ -35,6 +35,8 @@ class Action(StrEnum):
     CERTIFICATE_REFUSED = "certificate.refused"
     CERTIFICATE_REVOKED = "certificate.revoked"
     CERTIFICATE_RELEASED = "certificate.released"
+    CA_REQUESTED = "ca.requested"
+    CEREMONY_RECORDED = "ceremony.recorded"
     CRL_PENDING = "crl.pending"
     CRL_ISSUED = "crl.issued"
     ENTITY_ADDED = "entity.added"
@@ -42,6 +44,9 @@ class Action(StrEnum):
     ENTITY_REARMED = "entity.rearmed"
     ENTITY_REVOKED = "entity.revoked"
     ENTITY_DELETED = "entity.deleted"
+    PASSPHRASE_ROTATED = "passphrase.rotated"  # noqa: S105 -- the same
+    PEPPER_ROTATED = "pepper.rotated"
+    PEPPER_DROPPED = "pepper.dropped"
     TOKEN_CREATED = "token.created"  # noqa: S105 -- an act, not a token
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 -- an act, not a token
     BACKUP_MADE = "backup.made"

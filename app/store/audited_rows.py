@@ -105,6 +105,14 @@ class AuditedRows:
         sql = "SELECT 1 FROM certificates WHERE ca_name = :ca AND serial = :serial AND revocation_revision > :revision"
         return bool(self._database.tuples(sql, ca=ca_name, serial=serial, revision=revision))
 
+    def is_known_elsewhere(self, ca_name: str, serial: str) -> bool:
+        """Return whether an offline key may have signed the certificate, and only its medium knows of it."""
+        sql = (
+            "SELECT 1 FROM offline_authorities WHERE ca_name = :ca "
+            "AND NOT EXISTS (SELECT 1 FROM certificates WHERE ca_name = :ca AND serial = :serial)"
+        )
+        return bool(self._database.tuples(sql, ca=ca_name, serial=serial))
+
     def tokens(self) -> Iterator[tuple[str, bool, Row]]:
         """Yield the name of every access token, whether it was revoked, and its particulars as the log has them."""
         for row in self._database.rows(

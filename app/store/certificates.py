@@ -124,13 +124,17 @@ class CertificateStore:
 
     def own_of_authority(self, name: str) -> StoredCertificate | None:
         """Return the newest certificate that was issued to the CA ``name`` itself."""
-        found = self._list(
+        found = self.all_own_of_authority(name)
+        return found[-1] if found else None
+
+    def all_own_of_authority(self, name: str) -> list[StoredCertificate]:
+        """Return all of them, oldest first: a CA that was renewed has several."""
+        return self._list(
             "username = :name AND certificate_type <> :end_entity AND state = :issued",
             name=name,
             end_entity=CertificateType.END_ENTITY,
             issued=CertificateState.ISSUED,
         )
-        return found[-1] if found else None
 
     def count_without_bytes(self, now: datetime) -> int:
         """Return how many of end entities are in force, and known by their record alone."""

@@ -28,6 +28,7 @@ TABLES: Final = {
     "event_counts": ("kind", "label"),
     "backups": ("entry",),
     "restores": ("entry",),
+    "offline_authorities": ("ca_name",),
 }
 """Every table but that of the migrations, with its primary key; a test compares it with the schema."""
 _PAGE: Final = 2000

@@ -9,6 +9,8 @@ from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.store.database import Database, Row
 
 
@@ -57,6 +59,18 @@ class EndEntityStore:
             after=to_text(armed_after) if armed_after else "",
         )
         return int(row["number"]) if row else 0
+
+    def counts_by_pepper(self) -> list[tuple[str, EndEntityStatus, str, int]]:
+        """Return how many passwords were hashed with each pepper, by its name, the status and the certificate profile.
+
+        The name is empty for passwords of the time before peppers had one.
+        """
+        rows = self._database.tuples(
+            "SELECT CASE WHEN password_verifier LIKE 'ca2$%' THEN substr(password_verifier, 7, 8) ELSE '' END AS kid, "
+            "status, certificate_profile, count(*) FROM end_entities WHERE password_verifier IS NOT NULL "
+            "GROUP BY 1, 2, 3"
+        )
+        return [(kid, EndEntityStatus(status), profile, number) for kid, status, profile, number in rows]
 
     def holder_of_subject(self, ca_name: str, subject_dn: str, *, other_than: str) -> str | None:
         """Return the name of another end entity of that CA with the same subject, or None."""
@@ -133,6 +147,15 @@ class EndEntityStore:
         return self._database.execute(
             "UPDATE end_entities SET password_verifier = NULL WHERE password_verifier IS NOT NULL"
         )
+
+    def disarm_by_pepper(self, kids: Iterable[str]) -> None:
+        """Take the passwords that were hashed with one of these peppers, and those that do not say with which."""
+        for kid in kids:
+            self._database.execute(
+                "UPDATE end_entities SET password_verifier = NULL "
+                "WHERE substr(password_verifier, 7, 8) = :kid OR password_verifier LIKE 'ca1$%'",
+                kid=kid,
+            )
 
     def finish(self, username: str, serial: str, now: datetime) -> bool:
         """Make the end entity GENERATED if ``serial`` still holds its claim (nobody re-armed or revoked it since)."""

@@ -102,6 +102,11 @@ class RevocationListStore:
         )
         return (row["number"] or 0) if row else 0
 
+    def highest_number_on_record(self, ca_name: str) -> int:
+        """Return the highest number that a list on record has, or 0."""
+        row = self._database.row("SELECT max(number) AS number FROM revocation_lists WHERE ca_name = :ca", ca=ca_name)
+        return (row["number"] or 0) if row else 0
+
     def highest_number_of_all(self) -> int:
         """Return the highest number that any CA ever took, or 0."""
         row = self._database.row("SELECT max(number) AS number FROM revocation_lists")
@@ -158,6 +163,12 @@ class RevocationListStore:
         """Record of a list that it was issued, and that nobody here has it any more."""
         self._database.execute(
             "UPDATE revocation_lists SET state = :issued WHERE tbs_sha256 = :tbs", issued=_ISSUED, tbs=tbs_sha256
+        )
+
+    def forget_lost(self, tbs_sha256: str) -> None:
+        """Forget a list that :meth:`mark_lost` recorded: somebody brings it back."""
+        self._database.execute(
+            "DELETE FROM revocation_lists WHERE tbs_sha256 = :tbs AND crl IS NULL AND octets = 0", tbs=tbs_sha256
         )
 
     def mark_all_due(self) -> None:

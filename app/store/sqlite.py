@@ -26,8 +26,14 @@ class SqliteDatabase(WrittenTogether):
 
     @classmethod
     def create(cls, path: Path) -> SqliteDatabase:
-        """Make an empty database file, readable by its owner alone, unless there is one."""
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        """Make an empty database file, readable by its owner alone, unless there is one.
+
+        Raises :class:`ConfigurationError` when this process may not write it.
+        """
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be opened for writing: {error.strerror}.") from error
         return cls(path)
 
     def close(self) -> None:

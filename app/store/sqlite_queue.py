@@ -60,7 +60,7 @@ class Queue:
             try:
                 files = tuple(on_failure.enter_context(_open(path)) for path in self._paths)
             except OSError as error:
-                raise StoreUnavailable(f"The database cannot be used now: {error.strerror}.") from error
+                raise StoreUnavailable(f"{error.filename} cannot be opened: {error.strerror}.") from error
             on_failure.pop_all()
         return files
 

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,15 +74,18 @@ class RunningServer:
 
     def start(self, *, wait: bool = True) -> None:
         self.port = free_port()
-        command = [*self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment, cwd=self.base, stdout=log, stderr=log, start_new_session=True
+                self.command(), env=self.environment, cwd=self.base, stdout=log, stderr=log, start_new_session=True
             )
         if wait:
             self.wait_until_healthy()
 
-    def wait_until_healthy(self, timeout: float = 30) -> None:
+    def command(self) -> list[str | Path]:
+        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
+        return [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+
+    def wait_until_healthy(self, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -118,6 +122,13 @@ class RunningServer:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+        """Wait until something is so, which takes the server a moment."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
 
     def workers(self) -> list[int]:
         """The process ids of the workers that are alive."""

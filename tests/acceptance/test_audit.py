@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils.utils import sqlite3
 
+from app.errors import InvalidInput
 from app.pki.merkle_tree import leaf_hash, root_by_inclusion
 from tests.acceptance.server import MIDCA, environment
 from tests.conftest import require_tool, run
@@ -46,6 +47,19 @@ def test_list_shows_the_newest_first_by_action_object_and_time(base):
     assert json.loads(midca(base, "list", "--json", "--since", found[1]["at"]).stdout) == found[:2]
     assert midca(base, "list", "--since", "2099-01-01").stdout == "None.\n"
     assert "device1" in midca(base, "list").stdout
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "a\u202eb", "\u2028"], ids=ascii)
+def test_name_that_anyone_sent_moves_no_cursor_and_forges_no_line(make_installation, name):
+    """A05."""
+    installation = make_installation()
+    with pytest.raises(InvalidInput):
+        installation.sign(name, "dojot", "")
+
+    told = midca(installation.base, "list", "--action", "certificate.refused").stdout
+    assert len(told.splitlines()) == 3
+    assert ascii(name)[1:-1] in told
+    assert json.loads(midca(installation.base, "list", "--limit", "1", "--json").stdout)[0]["object"] == name
 
 
 def test_time_that_is_none_is_a_refusal(base):

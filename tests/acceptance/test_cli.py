@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import stat
 from pathlib import Path
 
@@ -79,6 +80,40 @@ def test_init_tells_once_what_it_made_and_where_it_lies(empty):
     assert (empty.data / "admin.token").read_text().strip() not in told
 
     assert empty("init") == f"Nothing to do: the CAs in {empty.data} are all there.\n"
+
+
+def test_init_tells_a_program_the_same(empty):
+    made = empty.json("init")
+
+    assert made == {
+        "data": str(empty.data),
+        "cas": [{"name": name, "sha256": fingerprint(empty.authority(name))} for name in ("IOTrootCA", "IOTmidCA")],
+        "keys": str(empty.data / "ca" / "keys"),
+        "passphrase": str(empty.data / "secrets" / "key-passphrase"),
+        "admin_token": str(empty.data / "admin.token"),
+    }
+    assert empty.json("init") == {**dict.fromkeys(made), "data": str(empty.data), "cas": []}
+
+
+def test_acts_tell_a_program_what_they_did(midca, password_file, request_file):
+    midca("entity", "add", "f60c28", "--password-file", password_file)
+
+    signed = midca.json("sign", "f60c28", request_file, "--password-file", password_file)
+    certificate = x509.load_pem_x509_certificate(signed["pem"].encode())
+    serial = f"{certificate.serial_number:X}"
+    assert (signed["serial"], signed["sha256"]) == (serial, fingerprint(certificate))
+
+    reasons = [
+        midca.json("cert", *act)
+        for act in (("hold", serial), ("release", serial), ("revoke", serial, "--reason", "SUPERSEDED"))
+    ]
+    assert reasons == [
+        {"serial": serial, "ca": "IOTmidCA", "reason": reason}
+        for reason in ("CERTIFICATEHOLD", "NOTREVOKED", "SUPERSEDED")
+    ]
+    assert midca.json("crl", "issue")["number"] == midca.json("crl", "show")["number"]
+    assert midca.json("entity", "delete", "f60c28") == {"name": "f60c28", "deleted": True}
+    assert midca.json("token", "revoke", "admin") == {"name": "admin", "revoked": True}
 
 
 def test_a_second_init_makes_nothing_new(midca):
@@ -358,3 +393,65 @@ def test_profile_by_which_no_responder_can_be_made_ends_with_a_sentence(empty):
     told = empty("init", status=1)
 
     assert told.startswith("midca: The linter refuses the certificate: ")
+
+
+def test_an_address_nobody_can_listen_on_is_one_sentence_and_status_3_before_anything_is_made(empty):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sentence = empty("serve", "--port", str(port), status=3)
+
+    assert sentence == f"midca: Cannot listen on 127.0.0.1, port {port}: Address already in use.\n"
+    assert "midca: Cannot listen on 192.0.2.1" in empty("serve", "--host", "192.0.2.1", status=3)
+    assert "midca: Cannot listen on no.invalid" in empty("serve", "--host", "no.invalid", status=3)
+    assert not empty.data.exists()
+
+
+def test_a_database_that_cannot_be_opened_is_one_sentence_and_status_3(midca):
+    database = midca.data / "midca.sqlite"
+    database.unlink()
+    database.mkdir()
+
+    assert midca("ca", "list", status=3) == f"midca: {database} cannot be opened for writing: Is a directory.\n"
+
+
+def test_a_lock_that_cannot_be_opened_is_one_sentence_and_status_3(midca):
+    lock = midca.data / "midca.sqlite.gate"
+    lock.unlink()
+    lock.mkdir()
+
+    assert midca("ca", "list", status=3).endswith(f"{lock} cannot be opened: Is a directory.\n")
+
+
+def test_a_ca_that_is_declared_and_not_made_yet_is_told_of_and_made_by_init(midca):
+    hierarchy = midca.base / "profiles" / "hierarchy.yaml"
+    hierarchy.write_text(f"{hierarchy.read_text().rstrip()}\n  - {{name: Added, validity: 365, keytype: P-256}}\n")
+
+    assert midca("entity", "list", status=3).startswith("midca: The CA Added is declared, and ")
+
+    assert "CA Added" in midca("init")
+    assert [row["name"] for row in midca.json("ca", "list")] == ["Added", "IOTmidCA", "IOTrootCA"]
+
+
+def test_a_trusted_network_is_warned_of_loudly(make_server):
+    server = make_server(workers=1)
+    server.environment["MIDCA_TRUSTED_NETWORKS"] = "10.0.0.0/8"
+    with server:
+        pass
+
+    assert "WARNING: every host in 10.0.0.0/8 may manage end entities without a token" in server.log
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("c", {"ca", "ceremony", "cert", "crl"}),
+        ("entity ", {"add", "delete", "list", "rearm", "show"}),
+        ("entity list --status N", {"NEW"}),
+        ("entity-profile l", {"list"}),
+    ],
+)
+def test_the_shell_completes_subjects_commands_and_options(empty, typed, completed):
+    words = f"midca {typed}"
+    asked = {"_MIDCA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+
+    assert {line.split(",")[1] for line in empty(**asked).splitlines()} == completed

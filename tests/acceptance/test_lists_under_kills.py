@@ -115,7 +115,7 @@ def test_every_list_shows_just_what_was_revoked_when_it_was_begun(servers, tmp_p
         assert killing.result() == KILLS
         acknowledged = time.monotonic()
         while not reader.lists or len(reader.lists[-1]) < CERTIFICATES:
-            assert time.monotonic() - acknowledged < 5, "five seconds after the last revocation the list is still short"
+            assert time.monotonic() - acknowledged < 60, "a minute after the last revocation the list is still short"
             time.sleep(0.05)
         over.set()
         reading.result()

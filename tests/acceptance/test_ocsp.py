@@ -204,7 +204,7 @@ def test_responder_that_is_gone_is_made_anew_and_all_workers_and_servers_use_it(
         mid = x509.load_pem_x509_certificate((one.data / "ca" / "certificates" / "IOTmidCA.pem").read_bytes())
         before = {signer(server, mid) for server in (one, other) for _ in range(10)}
         (one.data / "ca" / "ocsp" / "IOTmidCA.pem").unlink()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (one.data / "ca" / "ocsp" / "IOTmidCA.pem").exists():
             assert time.monotonic() < deadline, one.log + other.log
             time.sleep(0.05)
@@ -229,7 +229,7 @@ def test_kills_while_responders_are_renewed_leave_one_that_works(make_server, tm
         time.sleep(life * 0.1)
         for worker in server.workers():
             os.kill(worker, signal.SIGKILL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not file.exists():
         assert time.monotonic() < deadline, server.log
         time.sleep(0.05)

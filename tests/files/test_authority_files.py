@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives import serialization
 
 from app.bootstrap import open_services
 from app.errors import ConfigurationError
-from app.files.authority_files import AuthorityFiles, check_key
+from app.files.authority_files import AuthorityFiles
+from app.files.private_keys import PrivateKeys, check_key
 from app.pki.declared_authority import KEY_TYPES
 from tests.builders import key
 from tests.pki.authorities import authority, authority_key
@@ -13,10 +14,14 @@ from tests.pki.authorities import authority, authority_key
 PASSPHRASE = b"0123456789abcdef"
 
 
+def authority_files(path, *passphrases: bytes) -> AuthorityFiles:
+    return AuthorityFiles(path, PrivateKeys(lambda: passphrases or (PASSPHRASE,)))
+
+
 @pytest.fixture
 def files(tmp_path):
     """The files of one CA called Test CA."""
-    found = AuthorityFiles(tmp_path / "ca", PASSPHRASE)
+    found = authority_files(tmp_path / "ca")
     found.save_key("Test CA", authority_key("RSA"))
     found.save_certificate("Test CA", authority().certificate)
     return found
@@ -34,7 +39,7 @@ def test_key_and_certificate_come_back_as_they_were_saved(files):
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_key_is_its_owners_alone_whatever_the_umask(tmp_path, mask):
-    files = AuthorityFiles(tmp_path / "ca", PASSPHRASE)
+    files = authority_files(tmp_path / "ca")
     before = os.umask(mask)
     try:
         files.save_key("Test CA", authority_key("RSA"))
@@ -51,10 +56,10 @@ def test_key_on_disk_is_encrypted(files):
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_every_kind_of_key_can_be_kept(tmp_path, key_type):
-    files = AuthorityFiles(tmp_path / "ca", PASSPHRASE)
+    files = authority_files(tmp_path / "ca")
     files.save_key("Test CA", authority_key(key_type))
 
-    check_key("Test CA", files.key("Test CA"), authority(key_type).certificate)
+    check_key("Test CA", files.key("Test CA"), authority(key_type).certificate.public_key())
 
 
 def test_saving_leaves_no_other_file(files):
@@ -92,7 +97,7 @@ def test_directory_of_keys_others_could_enter_is_refused(files):
 
 
 def test_wrong_passphrase_is_refused_and_not_shown(files):
-    other = AuthorityFiles(files.directory, b"CANARY-passphrase")
+    other = authority_files(files.directory, b"CANARY-passphrase")
 
     with pytest.raises(ConfigurationError, match="wrong passphrase") as refusal:
         other.key("Test CA")
@@ -133,7 +138,7 @@ def test_key_that_does_not_fit_its_certificate_is_refused(other):
     foreign = key(1) if other == "RSA" else authority_key(other)
 
     with pytest.raises(ConfigurationError, match="does not fit its certificate"):
-        check_key("Test CA", foreign, authority().certificate)
+        check_key("Test CA", foreign, authority().certificate.public_key())
 
 
 # What the program as a whole makes of them (F17).
@@ -148,6 +153,12 @@ def swap_keys(installation):
     key_path(installation).write_bytes(other.read_bytes())
 
 
+def give_away(installation):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    os.chown(key_path(installation), 12345, -1)
+
+
 def change_passphrase(installation):
     installation.settings.key_passphrase.default.write_text("another passphrase")
 
@@ -155,13 +166,14 @@ def change_passphrase(installation):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda installation: key_path(installation).unlink(), "cannot be read"),
+        (lambda installation: key_path(installation).unlink(), "does not hold its key"),
         (lambda installation: key_path(installation).chmod(0o644), "must be 0600"),
+        (give_away, "belongs to another user"),
         (lambda installation: key_path(installation).write_text("junk"), "no key"),
         (swap_keys, "does not fit its certificate"),
         (change_passphrase, "wrong passphrase"),
     ],
-    ids=["missing", "open to others", "junk", "of another CA", "another passphrase"],
+    ids=["missing", "open to others", "another user's", "junk", "of another CA", "another passphrase"],
 )
 def test_ca_whose_key_cannot_be_used_does_not_start_and_makes_no_new_one(installation, spoil, reason):
     spoil(installation)

@@ -1,6 +1,7 @@
 import pytest
 
 from app.bootstrap import open_services
+from tests.offline import OfflineInstallation
 
 
 @pytest.fixture
@@ -15,3 +16,24 @@ def reopen(installation):
     yield reopen
     for found in opened:
         found.services.database.close()
+
+
+@pytest.fixture
+def make_offline(tmp_path):
+    made = []
+
+    def make(**options) -> OfflineInstallation:
+        base = tmp_path / f"offline{len(made)}"
+        base.mkdir()
+        made.append(OfflineInstallation(base, **options))
+        return made[-1]
+
+    yield make
+    for installation in made:
+        installation.check()
+        installation.close()
+
+
+@pytest.fixture
+def offline(make_offline) -> OfflineInstallation:
+    return make_offline()

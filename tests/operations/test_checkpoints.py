@@ -6,6 +6,7 @@ import stat
 import threading
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.bootstrap import open_services
 from app.errors import ConfigurationError, Unavailable
@@ -137,6 +138,26 @@ def test_missing_key_is_not_made_anew_once_it_has_signed(installation):
     with pytest.raises(ConfigurationError, match=r"audit-key.pem is missing.*backup"):
         open_services(installation.settings, create=True)
     assert not installation.settings.audit_key.exists()
+
+
+@pytest.mark.parametrize("put_aside", [False, True], ids=["file there", "file put aside"])
+def test_key_that_is_another_signs_nothing(installation, caplog, put_aside):
+    """F17."""
+    path, file = installation.settings.audit_key, installation.services.checkpoints.file.path
+    path.write_bytes(installation.services.key_list.files.private_keys.seal(Ed25519PrivateKey.generate()))
+    if put_aside:
+        file.unlink()
+    before = file.read_text() if file.exists() else ""
+    installation.clock.advance(days=1)
+    installation.add()
+
+    services = open_services(installation.settings, create=True, now=installation.clock).services
+
+    assert "is not signed by this log's key" in caplog.text
+    with pytest.raises(Unavailable, match="not signed by this log's key"):
+        services.checkpoints.write()
+    assert (file.read_text() if file.exists() else "") == before
+    services.database.close()
 
 
 def test_key_that_others_can_read_stops_the_start(installation):

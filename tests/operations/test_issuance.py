@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
@@ -7,16 +9,19 @@ from app.errors import (
     EnrolmentRefused,
     InvalidInput,
     KeyInUse,
+    MalformedRequest,
     NotAllowed,
     Refusal,
     SubjectInUse,
     UnknownAuthority,
     UnknownEndEntity,
     UnknownProfile,
+    WrongPassword,
     WrongStatus,
     WrongTokenType,
 )
 from app.files.authority_files import AuthorityFiles
+from app.files.private_keys import PrivateKeys
 from app.operations.registration import Registration
 from app.pki.end_entity import EndEntityStatus, TokenType
 from app.pki.revocation import RevocationReason
@@ -205,7 +210,7 @@ def test_end_entity_may_renew_with_its_own_key(installation):
 def test_key_of_a_ca_is_refused(installation, name):
     """A30."""
     passphrase = installation.settings.key_passphrase.read(create=False)
-    ca_key = AuthorityFiles(installation.settings.authority_files, passphrase).key(name)
+    ca_key = AuthorityFiles(installation.settings.authority_files, PrivateKeys(lambda: passphrase)).key(name)
     installation.add()
 
     refused(installation, KeyInUse, request=one_line(csr(signing_key=ca_key)), match="key of a CA")
@@ -222,6 +227,19 @@ def test_key_of_an_ocsp_responder_is_refused_also_once_it_is_renewed(installatio
     installation.clock.advance(days=20)
     assert responders.renew_due(ACTOR) == 2
     refused(installation, KeyInUse, request=request, match="same key as another user")
+
+
+@pytest.mark.parametrize(
+    ("file", "match"),
+    [("ca/ocsp/IOTmidCA.pem", "another user is using"), ("secrets/audit-key.pem", "key of the audit log")],
+)
+def test_key_that_signs_for_the_ca_is_refused(installation, file, match):
+    """A30: the OCSP responder's, and the one of the audit log's checkpoints."""
+    passphrase = installation.settings.key_passphrase.read(create=False)
+    own_key = serialization.load_pem_private_key((installation.settings.data / file).read_bytes(), passphrase)
+    installation.add(certificate_profile="device-ec", end_entity_profile="EMPTY")
+
+    refused(installation, KeyInUse, request=one_line(csr(signing_key=own_key)), match=match)
 
 
 @pytest.mark.parametrize(
@@ -429,3 +447,44 @@ def test_serial_that_is_taken_issues_nothing(installation):
         installation.sign("second", "dojot", OTHER_KEY_REQUEST)
     assert installation.certificates() == 1
     assert entity(installation, "second").may_enrol
+
+
+# What is repeated does not fill the audit log
+
+
+def refusals(installation) -> Counter[str]:
+    return Counter(
+        entry["result"]
+        for entry in installation.services.readiness.audit.entries()
+        if entry["action"] == "certificate.refused"
+    )
+
+
+def repeat(installation, username: str, request: str, refusal: type[Refusal], times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(refusal):
+            installation.sign(username, "dojot", request)
+
+
+def test_a_refusal_is_recorded_so_often_a_minute_and_then_counted(installation):
+    """Whoever knows a password that is public, or none at all, may ask without end."""
+    installation.add("spent")
+    installation.sign("spent", "dojot", REQUEST)
+    repeat(installation, "spent", OTHER_REQUEST, WrongStatus, 50)
+    repeat(installation, "spent", "nonsense", MalformedRequest, 40)
+
+    assert refusals(installation) == {"WrongStatus": 30, "MalformedRequest": 30}
+
+    installation.clock.advance(minutes=1)
+    repeat(installation, "spent", OTHER_REQUEST, WrongStatus, 1)
+    assert installation.last_audit()["refusals_left_out"] == 20
+    repeat(installation, "spent", OTHER_REQUEST, WrongStatus, 1)
+    assert "refusals_left_out" not in installation.last_audit()
+
+
+def test_every_guess_is_recorded(installation):
+    for number in range(40):
+        with pytest.raises(WrongPassword):
+            installation.sign(f"nobody{number}", "guess", REQUEST)
+
+    assert refusals(installation) == {"WrongPassword": 40}

@@ -300,6 +300,17 @@ def test_responder_file_that_cannot_be_used_is_made_anew(installation, responder
     assert client.get("/ready").status_code == 200
 
 
+def test_responder_that_cannot_sign_is_no_responder(responders, monkeypatch):
+    """F17."""
+
+    def broken(*_args):
+        raise ConfigurationError("The key cannot sign.")
+
+    monkeypatch.setattr("app.files.responder_files.check_key", broken)
+    with pytest.raises(ConfigurationError, match="cannot sign"):
+        responders.files.load("IOTmidCA")
+
+
 def test_key_and_certificate_that_do_not_fit_are_no_responder(responders):
     mid_pem, root_pem = (responders.files.path(name).read_bytes() for name in ("IOTmidCA", "IOTrootCA"))
     border = b"-----BEGIN CERTIFICATE-----"

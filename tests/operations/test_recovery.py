@@ -11,7 +11,6 @@ from app.errors import (
     Conflict,
     EnrolmentRefused,
     KeyInUse,
-    MalformedRequest,
     SigningUnavailable,
     WrongStatus,
 )
@@ -252,15 +251,3 @@ def test_what_is_recorded_as_a_ca_is_never_signed_from_the_record(installation):
     for authority in (root, mid):
         with pytest.raises(SigningUnavailable):
             authority.sign_recorded(mid.certificate.tbs_certificate_bytes)
-
-
-def test_nonsense_from_anyone_is_recorded_so_often_a_minute_and_then_counted(installation):
-    for _ in range(50):
-        with pytest.raises(MalformedRequest):
-            installation.sign("f60c28", "x", "x")
-    refused = "SELECT count(*) FROM audit_log WHERE entry LIKE '%certificate.refused%'"
-    assert installation.sql(refused)[0][0] == 30
-    installation.clock.advance(minutes=1)
-    with pytest.raises(MalformedRequest):
-        installation.sign("f60c28", "x", "x")
-    assert installation.last_audit()["refusals_left_out"] == 20

@@ -5,7 +5,7 @@ import pytest
 from cryptography import x509
 
 from app.errors import Unavailable
-from app.operations import list_signing
+from app.pki import revocation_list
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import Padding, ends_on_a_full_line
 from app.web import create_app
@@ -141,7 +141,7 @@ def test_base64_never_fills_its_last_line(installation, lists, mid):
 
 
 def test_a_list_that_no_padding_helps_is_better_than_none(installation, lists, mid, monkeypatch):
-    monkeypatch.setattr(list_signing, "ends_on_a_full_line", lambda _der: True)
+    monkeypatch.setattr(revocation_list, "ends_on_a_full_line", lambda _der: True)
     assert parsed(lists.issue(mid, ACTOR)).is_signature_valid(mid.certificate.public_key())
 
 
@@ -157,7 +157,7 @@ def test_a_revocation_between_two_attempts_does_not_change_what_is_padded(instal
             revoke(installation, second, RevocationReason.UNSPECIFIED)
         return len(tried) == 1
 
-    monkeypatch.setattr(list_signing, "ends_on_a_full_line", full_at_first)
+    monkeypatch.setattr(revocation_list, "ends_on_a_full_line", full_at_first)
     lists.issue(mid, ACTOR)
     assert [len(crl) for crl in tried] == [1, 1]
     assert lists.issue_due(ACTOR) == 1
@@ -166,7 +166,7 @@ def test_a_revocation_between_two_attempts_does_not_change_what_is_padded(instal
 
 def test_every_padding_verifies_and_has_a_length_of_its_own(lists, mid, monkeypatch):
     tried = []
-    monkeypatch.setattr(list_signing, "ends_on_a_full_line", lambda der: not tried.append(der))
+    monkeypatch.setattr(revocation_list, "ends_on_a_full_line", lambda der: not tried.append(der))
     lists.issue(mid, ACTOR)
     assert all(x509.load_der_x509_crl(der).is_signature_valid(mid.certificate.public_key()) for der in tried)
     assert len({len(der) for der in tried}) == len(Padding)

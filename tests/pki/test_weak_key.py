@@ -93,11 +93,11 @@ def test_good_keys_have_no_weakness():
 
 
 def test_look_at_a_key_costs_little():
-    """About 2 ms for 2048 bits; the bound leaves room for a busy machine."""
+    """About 2 ms of the processor for 2048 bits; a search for factors would take seconds."""
     warm_up()
     public_key = key().public_key()
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(20):
         weakness(public_key)
 
-    assert (time.perf_counter() - started) / 20 < 0.02
+    assert (time.process_time() - started) / 20 < 0.1

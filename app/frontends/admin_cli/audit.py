@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.errors import InvalidInput, NotFound, Unavailable
-from app.frontends.admin_cli.context import Failed, json_option, print_fields, print_rows, refusals_fail, services
+from app.errors import NotFound, Unavailable
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    print_fields,
+    print_rows,
+    refusals_fail,
+    services,
+    utc_time,
+    visible,
+)
 from app.operations.audit_verification import Verification
 from app.pki.merkle_tree import inclusion_path, leaf_hash, root_of
 
@@ -35,7 +43,7 @@ def audit() -> None:
 def list_entries(since: str | None, action: str | None, name: str | None, limit: int, *, as_json: bool) -> None:
     """List entries, newest first."""
     log = services().checkpoints.log
-    found = log.search(limit, since=_time(since) if since else None, action=action, name=name)
+    found = log.search(limit, since=utc_time(since) if since else None, action=action, name=name)
     print_rows(found if as_json else [_row(entry) for entry in found], as_json=as_json)
 
 
@@ -98,7 +106,7 @@ def verify(checkpoints: tuple[Path, ...], exports: tuple[Path, ...], *, as_json:
         for note in done.notes:
             click.echo(note)
         for finding in done.findings.found:
-            click.echo(f"{finding.kind}: {finding.sentence}")
+            click.echo(f"{finding.kind}: {visible(finding.sentence)}")
         more = done.findings.counts.total() - len(done.findings.found)
         if more:
             click.echo(f"... and {more} more.")
@@ -117,14 +125,6 @@ def key() -> None:
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
     tenant = f" of {entry['actor_tenant']}" if "actor_tenant" in entry else ""
     return {field: entry[field] for field in _SHOWN} | {"actor": entry["actor"] + tenant}
-
-
-def _time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput(f"{text[:40]!r} is no time like 2026-01-31T12:00:00.") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _described(done: Verification) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from app.frontends.admin_cli.context import (
     Failed,
     json_option,
     operator,
+    print_done,
     print_fields,
     print_rows,
     refusals_fail,
@@ -105,38 +106,41 @@ def show(serial: str, *, pem: bool, as_json: bool) -> None:
 @click.option("--reason", default="UNSPECIFIED", show_default=True, help="EJBCA's name of the reason.")
 @click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
 @click.option("--unknown", is_flag=True, help="It is not on record: put nothing but its serial on the lists.")
+@json_option
 @refusals_fail
-def revoke(serial: str, reason: str, ca: str, *, unknown: bool) -> None:
+def revoke(serial: str, reason: str, ca: str, *, unknown: bool, as_json: bool) -> None:
     """Revoke the certificate with the hexadecimal SERIAL, for good.
 
     One that was revoked for a reason that says nothing of its key can still be revoked as KEYCOMPROMISE.
     """
-    why = RevocationReason.from_name(reason)
+    why, told = RevocationReason.from_name(reason), f"{serial} is revoked; the next CRL shows it."
     if unknown:
         importing(services()).revoke_unknown(ca, serial.replace(":", ""), why, operator())
+        _print_changed(serial, ca, why, told, as_json=as_json)
     else:
-        _change(serial, ca, why, correcting=True)
-    click.echo(f"{serial} is revoked; the next CRL shows it.")
+        _change(serial, ca, why, told, correcting=True, as_json=as_json)
 
 
 @cert.command()
 @click.argument("serial")
 @click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
+@json_option
 @refusals_fail
-def hold(serial: str, ca: str) -> None:
+def hold(serial: str, ca: str, *, as_json: bool) -> None:
     """Put the certificate SERIAL on hold: revoked, until it is released."""
-    _change(serial, ca, RevocationReason.CERTIFICATEHOLD)
-    click.echo(f"{serial} is on hold; the next CRL shows it.")
+    told = f"{serial} is on hold; the next CRL shows it."
+    _change(serial, ca, RevocationReason.CERTIFICATEHOLD, told, as_json=as_json)
 
 
 @cert.command()
 @click.argument("serial")
 @click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
+@json_option
 @refusals_fail
-def release(serial: str, ca: str) -> None:
+def release(serial: str, ca: str, *, as_json: bool) -> None:
     """Release the certificate SERIAL from its hold."""
-    _change(serial, ca, RevocationReason.NOTREVOKED)
-    click.echo(f"{serial} is good again; the next CRL does not show it.")
+    told = f"{serial} is good again; the next CRL does not show it."
+    _change(serial, ca, RevocationReason.NOTREVOKED, told, as_json=as_json)
 
 
 @cert.command("import")
@@ -179,8 +183,15 @@ def _print_found(search: CertificateSearch, limit: int, *, as_json: bool) -> Non
     print_rows([_described(certificate) for certificate in found], as_json=as_json)
 
 
-def _change(serial: str, ca: str, reason: RevocationReason, *, correcting: bool = False) -> None:
+def _change(
+    serial: str, ca: str, reason: RevocationReason, told: str, *, as_json: bool, correcting: bool = False
+) -> None:
     services().revocation.change(ca, serial.replace(":", ""), reason, operator(), correcting=correcting)
+    _print_changed(serial, ca, reason, told, as_json=as_json)
+
+
+def _print_changed(serial: str, ca: str, reason: RevocationReason, told: str, *, as_json: bool) -> None:
+    print_done(told, {"serial": serial, "ca": ca, "reason": reason.name}, as_json=as_json)
 
 
 def _described(stored: StoredCertificate) -> dict[str, Any]:

@@ -8,9 +8,13 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from app.errors import InvalidInput
 from app.frontends.admin_cli.certificate import importing
-from app.frontends.admin_cli.context import Failed, json_option, operator, print_fields, refusals_fail, services
+from app.frontends.admin_cli.context import json_option, operator, print_done, print_fields, refusals_fail, services
+from app.operations.ceremony_record import CeremonialFile
+from app.operations.certificate_import import issuer_of
 from app.pki.distribution_points import ListKind
+from app.pki.revocation_list import lists_from_pem
 
 
 @click.group()
@@ -49,27 +53,46 @@ def show(ca: str, *, delta: bool, pem: bool, as_json: bool) -> None:
 @json_option
 @refusals_fail
 def import_list(file: Path, *, as_json: bool) -> None:
-    """Revoke what a list of one of the CAs in FILE (DER or PEM) names: after a restore, the last one that was out."""
-    taken = importing(services()).take_list(_list(file), operator())
-    print_fields(
-        {"ca": taken.ca_name, "entries": taken.entries, "revoked by it": taken.revoked, "not on record": taken.unknown},
-        as_json=as_json,
-    )
+    """Take the list in FILE (PEM or DER) by whose it is.
+
+    Of a CA whose key is offline: the list that a ceremony signed becomes the newest. Of any other CA: what the list
+    names is revoked here; after a restore, take the last one that was out.
+    """
+    opened, (signed, lists) = services(), _read(file)
+    authority = issuer_of(lists[0], opened.authorities)
+    if authority.offline:
+        number = opened.list_import.take(authority, signed, operator())
+        until = opened.revocation_lists.latest(authority).next_update.isoformat()
+        fields = {"ca": authority.name, "number": number, "until": until}
+        print_done(f"CRL {number} of {authority.name}, good until {until}.", fields, as_json=as_json)
+        return
+    for each in lists:
+        taken = importing(opened).take_list(each, operator())
+        told = {"ca": taken.ca_name, "entries": taken.entries}
+        print_fields(told | {"revoked by it": taken.revoked, "not on record": taken.unknown}, as_json=as_json)
 
 
-def _list(file: Path) -> x509.CertificateRevocationList:
+def _read(file: Path) -> tuple[CeremonialFile, list[x509.CertificateRevocationList]]:
+    """Return what a ceremony wrote, or the one list that a broker or a browser keeps; it has no record."""
     content = file.read_bytes()
     try:
-        return x509.load_pem_x509_crl(content) if b"-----BEGIN" in content else x509.load_der_x509_crl(content)
+        if b"-----BEGIN " not in content:
+            content = x509.load_der_x509_crl(content).public_bytes(Encoding.PEM)
+        signed = CeremonialFile.from_text(content.decode(errors="replace"))
+        return signed, lists_from_pem(signed.pem)
     except ValueError as error:
-        raise Failed(f"{file} holds no revocation list.") from error
+        raise InvalidInput(f"{file} holds no revocation list.") from error
 
 
 @crl.command()
 @click.argument("ca", default="IOTmidCA")
+@json_option
 @refusals_fail
-def issue(ca: str) -> None:
+def issue(ca: str, *, as_json: bool) -> None:
     """Issue a list of CA [IOTmidCA] now."""
     opened = services()
-    stored = opened.revocation_lists.issue(opened.authorities.named(ca), operator())
-    click.echo(f"CRL {stored.number}, good until {stored.next_update.isoformat()}.")
+    authority = opened.authorities.named(ca)
+    stored = opened.revocation_lists.issue(authority, operator())
+    until = stored.next_update.isoformat()
+    fields = {"ca": authority.name, "number": stored.number, "until": until}
+    print_done(f"CRL {stored.number}, good until {until}.", fields, as_json=as_json)

@@ -10,6 +10,7 @@ import click
 from app.frontends.admin_cli.context import (
     json_option,
     operator,
+    print_done,
     print_fields,
     print_rows,
     read_password,
@@ -119,11 +120,12 @@ def rearm(name: str, password_file: Path | None, *, as_json: bool) -> None:
 
 @entity.command()
 @click.argument("name")
+@json_option
 @refusals_fail
-def delete(name: str) -> None:
+def delete(name: str, *, as_json: bool) -> None:
     """Forget the end entity NAME. Its certificates stay good; to end them, revoke them first."""
     services().end_entities.delete(name, operator())
-    click.echo(f"{name} is deleted.")
+    print_done(f"{name} is deleted.", {"name": name, "deleted": True}, as_json=as_json)
 
 
 def _written(names: dict[str, tuple[str, ...]]) -> str:

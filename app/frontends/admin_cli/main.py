@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
 import click
 
-from app.client.command import retrieve
-from app.frontends.admin_cli.audit import audit
-from app.frontends.admin_cli.backup import backup, restore
-from app.frontends.admin_cli.broker import broker
-from app.frontends.admin_cli.ca import ca
-from app.frontends.admin_cli.certificate import cert
-from app.frontends.admin_cli.context import Failed, print_fields, program, refusals_fail
-from app.frontends.admin_cli.crl import crl
-from app.frontends.admin_cli.database import database
-from app.frontends.admin_cli.doctor import doctor
-from app.frontends.admin_cli.dojot import dojot
-from app.frontends.admin_cli.entity import entity
-from app.frontends.admin_cli.entity_profile import entity_profile
-from app.frontends.admin_cli.ocsp import ocsp
-from app.frontends.admin_cli.profile import profile
-from app.frontends.admin_cli.sign import sign
-from app.frontends.admin_cli.token import token
+from app.frontends.admin_cli.context import (
+    Failed,
+    json_option,
+    operator,
+    print_done,
+    print_fields,
+    program,
+    refusals_fail,
+)
+
+_HERE: Final = "app.frontends.admin_cli"
+_MODULES: Final = {
+    "audit": f"{_HERE}.audit",
+    "backup": f"{_HERE}.backup",
+    "broker": f"{_HERE}.broker",
+    "ca": f"{_HERE}.ca",
+    "ceremony": f"{_HERE}.ceremony",
+    "cert": f"{_HERE}.certificate",
+    "crl": f"{_HERE}.crl",
+    "database": f"{_HERE}.database",
+    "doctor": f"{_HERE}.doctor",
+    "dojot": f"{_HERE}.dojot",
+    "entity": f"{_HERE}.entity",
+    "entity-profile": f"{_HERE}.entity_profile",
+    "keys": f"{_HERE}.keys",
+    "ocsp": f"{_HERE}.ocsp",
+    "profile": f"{_HERE}.profile",
+    "restore": f"{_HERE}.backup",
+    "retrieve": "app.client.command",
+    "sign": f"{_HERE}.sign",
+    "token": f"{_HERE}.token",
+}
+"""The subjects, and the module of each."""
+
+
+class _Subjects(click.Group):
+    """Imports a subject when it is asked for: the server is a command too, and its workers would carry them all."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return super().get_command(ctx, cmd_name)
+        subject: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name.replace("-", "_"))
+        return subject
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
@@ -29,7 +62,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=_Subjects, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
 def cli() -> None:
     """midca: a private certificate authority for dojot.
@@ -41,10 +74,25 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option(
+    "--root-out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the key of the root in this directory, on a medium that lies in a safe, and never on this machine.",
+)
+@click.option(
+    "--root-passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The passphrase of that key; made when it is not there.  [beside the key]",
+)
+@click.option("--operator", "who", help="Who holds the ceremony, for its record.  [the user]")
+@json_option
 @refusals_fail
-def init() -> None:
+def init(root_out: Path | None, root_passphrase_file: Path | None, who: str | None, *, as_json: bool) -> None:
     """Make the CAs that hierarchy.yaml declares and that do not exist yet."""
-    click.echo(program().init())
+    if root_passphrase_file and not root_out:
+        raise click.UsageError("--root-passphrase-file goes with --root-out")
+    made, told = program().init(root_out, root_passphrase_file, who or operator().name)
+    print_done(told, made, as_json=as_json)
 
 
 @cli.command()
@@ -69,29 +117,10 @@ def events(*, once: bool) -> None:
 
 
 @cli.command("reload")
+@json_option
 @refusals_fail
-def reload_profiles() -> None:
-    """Check the certificate and end entity profiles and have the running server read them again."""
+def reload_profiles(*, as_json: bool) -> None:
+    """Check the certificate and end entity profiles and have the running server read them and the CAs again."""
     pid = program().reload()
-    click.echo(f"The profiles are good; the server (process {pid}) reads them again.")
-
-
-for _subject in (
-    ca,
-    entity,
-    sign,
-    cert,
-    crl,
-    ocsp,
-    profile,
-    entity_profile,
-    token,
-    audit,
-    database,
-    retrieve,
-    broker,
-    dojot,
-):
-    cli.add_command(_subject)
-for _subject in (backup, restore, doctor):
-    cli.add_command(_subject)
+    told = f"The profiles are good; the server (process {pid}) reads them again."
+    print_done(told, {"process": pid}, as_json=as_json)

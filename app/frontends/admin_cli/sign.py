@@ -7,7 +7,16 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.frontends.admin_cli.context import operator, period_options, read_password, refusals_fail, services
+from app.frontends.admin_cli.context import (
+    json_option,
+    operator,
+    period_options,
+    print_fields,
+    read_password,
+    refusals_fail,
+    services,
+)
+from app.pki.certificate_authority import fingerprint
 from app.pki.period import Period
 
 
@@ -21,9 +30,17 @@ from app.pki.period import Period
 )
 @period_options
 @click.option("--chain", is_flag=True, help="Print the CA's certificates behind it.")
+@json_option
 @refusals_fail
 def sign(
-    name: str, request: Path, password_file: Path | None, not_before: str | None, not_after: str | None, *, chain: bool
+    *,
+    name: str,
+    request: Path,
+    password_file: Path | None,
+    not_before: str | None,
+    not_after: str | None,
+    chain: bool,
+    as_json: bool,
 ) -> None:
     """Sign the certification request REQUEST (PEM) for the end entity NAME; print the certificate."""
     password = read_password(password_file, f"Password of {name}")
@@ -33,5 +50,8 @@ def sign(
     certificates = [issued.certificate]
     if chain:
         certificates += opened.authorities.named(opened.end_entities.find(name).ca_name).chain
-    for certificate in certificates:
-        click.echo(certificate.public_bytes(Encoding.PEM).decode(), nl=False)
+    pem = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
+    if as_json:
+        print_fields({"serial": issued.serial, "sha256": fingerprint(issued.certificate), "pem": pem}, as_json=True)
+    else:
+        click.echo(pem, nl=False)

@@ -14,6 +14,7 @@ from app.frontends.admin_cli.context import (
     Failed,
     json_option,
     operator,
+    print_done,
     print_fields,
     print_rows,
     refusals_fail,
@@ -74,11 +75,12 @@ def list_tokens(*, as_json: bool) -> None:
 
 @token.command()
 @click.argument("name")
+@json_option
 @refusals_fail
-def revoke(name: str) -> None:
+def revoke(name: str, *, as_json: bool) -> None:
     """End the token NAME at once."""
     services().tokens.revoke(name, operator())
-    click.echo(f"{name} is revoked.")
+    print_done(f"{name} is revoked.", {"name": name, "revoked": True}, as_json=as_json)
 
 
 def _der(path: Path) -> bytes:

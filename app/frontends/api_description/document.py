@@ -9,8 +9,6 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
-from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from werkzeug.routing import Rule
 
@@ -42,6 +40,9 @@ _CONDITIONS: Final = ("If-None-Match", "If-Modified-Since", "If-Match", "If-Unmo
 
 def build(app: Flask) -> dict[str, Any]:
     """Return the document of the routes that ``app`` has, are open to somebody and are described."""
+    from apispec import APISpec  # noqa: PLC0415 -- a megabyte in every worker, for a document few ask for
+    from apispec.ext.marshmallow import MarshmallowPlugin  # noqa: PLC0415 -- the same
+
     specification = APISpec(
         title="midca",
         version=version("midca"),

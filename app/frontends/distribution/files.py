@@ -127,7 +127,7 @@ def _scope(authority: CertificateAuthority, which: tuple[str, ...]) -> tuple[Lis
     kind = ListKind.DELTA if which[-1:] == (ListKind.DELTA,) else ListKind.COMPLETE
     partitions = which[:-1] if kind is ListKind.DELTA else which
     if not partitions:
-        scope = ALL if authority.points is None else POINT
+        scope = POINT if POINT in services().revocation_lists.scopes(authority) else ALL
     elif len(partitions) == 1 and _PARTITION.fullmatch(partitions[0]):
         scope = ListScope(at_point=True, partition=int(partitions[0]))
     else:

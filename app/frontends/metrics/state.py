@@ -54,6 +54,9 @@ class State(Collector):
         for check, result in self.services.readiness.check().items():
             ready.add_metric([check], float(result == "ok"))
         yield ready
+        warnings = GaugeMetricFamily("midca_warnings", "How many warnings /ready has.")
+        warnings.add_metric([], len(self.services.offline_alarm.warnings()))
+        yield warnings
 
     def _authorities(self) -> Iterator[Metric]:
         expire = GaugeMetricFamily(

@@ -31,6 +31,7 @@ CHECKS: Final[dict[str, Check]] = {
     "ca lifetimes": lifetimes.ca_lifetimes,
     "revocation lists": lifetimes.revocation_lists,
     "ocsp responders": lifetimes.ocsp_responders,
+    "offline keys": lifetimes.offline_keys,
     "disk": machine.disk,
     "database": records.database,
     "schema": records.schema,

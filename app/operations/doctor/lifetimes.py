@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.operations.doctor.patient import Patient
+    from app.pki.certificate_authority import CertificateAuthority
 
 CA_ENDS_SOON: Final = timedelta(days=90)
 _OVERDUE: Final = 0.75  # of a life: a server at work renews at half
@@ -40,7 +41,7 @@ def revocation_lists(patient: Patient) -> Iterator[Finding]:
     if said != "ok":
         yield problem(said, f"Brokers refuse every device by a list that has run out. {_START}")
     now, store = patient.now(), patient.services.revocation_lists.store
-    for authority in patient.services.authorities:
+    for authority in _with_key(patient):
         for name, dates in store.newest(authority.name).items():
             if _is_overdue(dates.this_update, dates.next_update, now):
                 which = f"The CRL {dates.number} ({name.scope}, {name.kind}) of CA {authority.name}"
@@ -55,12 +56,26 @@ def ocsp_responders(patient: Patient) -> Iterator[Finding]:
     if said != "ok":
         yield problem(said, _START)
     now = patient.now()
-    for authority in patient.services.authorities:
+    for authority in _with_key(patient):
         responder = patient.services.ocsp.responders.on_disk(authority)
         if responder is not None and _is_overdue(responder.begin, responder.end, now):
             yield warning(f"The OCSP responder of CA {authority.name} ends on {responder.end:%Y-%m-%d %H:%M}.", _START)
     if said == "ok":
         yield ok("Every OCSP responder can answer.")
+
+
+def offline_keys(patient: Patient) -> Iterator[Finding]:
+    """What has a key that is kept elsewhere to sign before long?"""
+    warnings = patient.services.offline_alarm.warnings()
+    for sentence in warnings:
+        yield warning(sentence, "No server at work renews it.")
+    if not warnings:
+        away = [authority.name for authority in patient.services.authorities if authority.offline]
+        yield ok(f"The key of {', '.join(away)} is offline, and no ceremony is due." if away else "No key is offline.")
+
+
+def _with_key(patient: Patient) -> list[CertificateAuthority]:
+    return [authority for authority in patient.services.authorities if not authority.offline]
 
 
 def _is_overdue(begin: datetime, end: datetime, now: datetime) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Refusal
 from app.operations.doctor.finding import Finding, ok, problem, warning
+from app.operations.key_list import GOOD, OFFLINE, SEALED_BEFORE
 from app.pki.end_entity import ENROLLABLE
 from app.store.integrity import differences, problems, version
 from app.store.schema import applied
@@ -116,8 +118,16 @@ def clock(patient: Patient) -> Iterator[Finding]:
 
 
 def signing_keys(patient: Patient) -> Iterator[Finding]:
-    """Does every key that is here fit its certificate and sign? Opening the services has tried them."""
+    """Does every key that is to be here fit its certificate and sign? One that is offline is not missed."""
     yield _of_readiness(patient, "keys", "Without it no device enrols; docs/operations.md has the steps.")
+    states = list(patient.services.key_list.states())
+    for one in states:
+        if one.state == SEALED_BEFORE:
+            yield warning(f"The key of {one.key} is sealed with an old passphrase.", "midca keys rotate-passphrase")
+        elif one.state not in {GOOD, OFFLINE}:
+            yield warning(f"{one.key}: {one.state}", "docs/keys.md tells which key is made anew, and by whom.")
+    counts = Counter(one.state for one in states)
+    yield ok(f"{counts[GOOD]} keys fit their certificates and sign; {counts[OFFLINE]} are offline.")
 
 
 def backup(patient: Patient) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from app.pki.period import in_words
 from app.pki.profile_rules.rule import Finding, Rule, Verdict
 
 if TYPE_CHECKING:
@@ -37,12 +38,10 @@ class ValidityRule(Rule):
     )
 
     def describe(self) -> str:
-        minutes = int(self.backdated.total_seconds() // 60)
-        parts = [
-            f"{_length(self.validity)}, or to the end of the CA if sooner; starts {minutes} minutes before it is signed"
-        ]
+        length, minutes = in_words(self.validity), int(self.backdated.total_seconds() // 60)
+        parts = [f"{length}, or to the end of the CA if sooner; starts {minutes} minutes before it is signed"]
         if self.longest is not None:
-            parts.append(f"other dates may be asked for ({_length(self.longest)} at most)")
+            parts.append(f"other dates may be asked for ({in_words(self.longest)} at most)")
         if self.no_end_on:
             parts.append(f"never ends on {', '.join(WEEKDAYS[day] for day in sorted(self.no_end_on))}, but before")
         return "; ".join(parts) + "."
@@ -53,17 +52,10 @@ class ValidityRule(Rule):
                 reason = f"The profile lets nobody choose the dates of a certificate: {asked} was asked for."
                 yield Finding("validity", Verdict.REFUSED, reason)
             else:
-                yield Finding("validity", Verdict.KEPT, f"As asked for: {asked}; {_length(self.longest)} at most.")
+                yield Finding("validity", Verdict.KEPT, f"As asked for: {asked}; {in_words(self.longest)} at most.")
         if not request.asked:
-            yield Finding("validity", Verdict.WRITTEN, f"{_length(self.validity)}, or to the end of the CA if sooner.")
+            yield Finding("validity", Verdict.WRITTEN, f"{in_words(self.validity)}, or to the end of the CA if sooner.")
 
     def has_ended(self, now: datetime) -> bool:
         """Return whether the date of the end is past, so that nothing can be issued any more."""
         return isinstance(self.validity, datetime) and self.validity <= now
-
-
-def _length(validity: Moment) -> str:
-    if isinstance(validity, datetime):
-        return f"Until {validity.isoformat()}"
-    days, rest = divmod(validity, timedelta(days=1))
-    return f"{days} days" if not rest else f"{days} days and {rest}" if days else str(rest)

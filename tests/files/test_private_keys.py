@@ -1,0 +1,111 @@
+import os
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app.errors import ConfigurationError
+from app.files.private_keys import PrivateKeys
+from tests.builders import key
+from tests.pki.authorities import authority
+
+OLD, NEW = b"the old passphrase", b"the new passphrase"
+BEHIND = authority().certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def keys(*passphrases: bytes) -> PrivateKeys:
+    return PrivateKeys(lambda: passphrases)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A key that is sealed with the old passphrase, and something behind it."""
+    path = tmp_path / "key.pem"
+    path.write_bytes(keys(OLD).seal(key()) + BEHIND)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("passphrases", [(OLD,), (NEW, OLD), (OLD, NEW), (NEW, b"another one", OLD)])
+def test_each_passphrase_may_open(path, passphrases):
+    assert keys(*passphrases).load(path).public_key() == key().public_key()
+
+
+def test_first_passphrase_seals(path):
+    pem = keys(NEW, OLD).seal(key(1))
+
+    assert serialization.load_pem_private_key(pem, NEW).public_key() == key(1).public_key()
+    with pytest.raises(ValueError, match=r"."):
+        serialization.load_pem_private_key(pem, OLD)
+
+
+def test_reseal_leaves_the_key_and_what_stands_behind_it(path):
+    both = keys(NEW, OLD)
+    assert not both.is_sealed_anew(path)
+
+    assert both.reseal(path)
+
+    assert both.is_sealed_anew(path)
+    assert keys(NEW).load(path).public_key() == key().public_key()
+    assert path.read_bytes().endswith(BEHIND)
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigurationError, match="wrong passphrase"):
+        keys(OLD).load(path)
+
+
+def test_what_is_sealed_anew_is_not_touched(path):
+    before = path.stat()
+
+    assert not keys(OLD, NEW).reseal(path)
+    assert path.stat() == before
+
+
+def test_file_that_cannot_be_written_stays_as_it_was(path, monkeypatch):
+    before = path.read_bytes()
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.files.protected.os.fsync", full)
+    with pytest.raises(ConfigurationError, match="cannot be written: No space left"):
+        keys(NEW, OLD).reseal(path)
+    assert path.read_bytes() == before
+
+
+def test_rotation_that_ends_while_a_key_is_read_does_not_get_in_the_way(path):
+    """The file was read before its key was sealed anew, the passphrase after the old one was taken out."""
+    states = iter([(NEW,)])
+
+    def passphrases() -> tuple[bytes, ...]:
+        if next(states, None):
+            path.write_bytes(keys(NEW).seal(key()))
+        return (NEW,)
+
+    assert PrivateKeys(passphrases).load(path).public_key() == key().public_key()
+
+
+def test_key_of_another_user_is_refused(path, monkeypatch):
+    """F17."""
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr("app.files.protected.os.geteuid", lambda: 12345)
+
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        keys(OLD).load(path)
+
+
+def test_passphrases_are_not_shown_when_printed():
+    secret = keys(OLD)
+
+    assert OLD.decode() not in repr(secret)
+    assert OLD.decode() not in str(secret)
+
+
+def test_elliptic_key_comes_back(tmp_path):
+    private = ec.generate_private_key(ec.SECP256R1())
+    path = tmp_path / "key.pem"
+    path.touch(0o600)
+    path.write_bytes(keys(OLD).seal(private))
+
+    assert keys(OLD).load(path).public_key() == private.public_key()

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from app.errors import ConfigurationError
 from app.files.authority_files import AuthorityFiles
 from app.files.private_keys import PrivateKeys
-from app.files.protected import make_directory, write_once, write_over
+from app.files.protected import make_directory, write_once, write_over, writing_once
 from app.files.secrets import SecretSource
 from app.pki.revocation_list import lists_from_pem
 
@@ -105,7 +105,8 @@ def _check_writable(directory: Path) -> None:
     probe = directory / ".probe"
     with _writing(probe):
         probe.unlink(missing_ok=True)
-        write_once(probe, b"")
+        with writing_once(probe):
+            pass
         probe.unlink()
 
 

@@ -209,7 +209,7 @@ def test_end_entity_may_renew_with_its_own_key(installation):
 @pytest.mark.parametrize("name", ["IOTmidCA", "IOTrootCA"])
 def test_key_of_a_ca_is_refused(installation, name):
     """A30."""
-    passphrase = installation.settings.key_passphrase.read(create=False)
+    passphrase = installation.settings.key_passphrase.read(create=False)[0]
     ca_key = AuthorityFiles(installation.settings.authority_files, PrivateKeys(lambda: passphrase)).key(name)
     installation.add()
 
@@ -235,7 +235,7 @@ def test_key_of_an_ocsp_responder_is_refused_also_once_it_is_renewed(installatio
 )
 def test_key_that_signs_for_the_ca_is_refused(installation, file, match):
     """A30: the OCSP responder's, and the one of the audit log's checkpoints."""
-    passphrase = installation.settings.key_passphrase.read(create=False)
+    passphrase = installation.settings.key_passphrase.read(create=False)[0]
     own_key = serialization.load_pem_private_key((installation.settings.data / file).read_bytes(), passphrase)
     installation.add(certificate_profile="device-ec", end_entity_profile="EMPTY")
 

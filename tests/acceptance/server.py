@@ -82,8 +82,7 @@ class RunningServer:
             self.wait_until_healthy()
 
     def command(self) -> list[str | Path]:
-        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
-        return [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        return [*self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
 
     def wait_until_healthy(self, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout

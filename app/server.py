@@ -17,7 +17,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
-from app.errors import Refusal
+from app.errors import ConfigurationError, Refusal
 from app.files.server_process import ServerProcess
 from app.frontends import metrics
 from app.http_frontend import MAX_BODY_BYTES
@@ -70,6 +70,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         self._services = services
         self._settings = settings
         self._process = ServerProcess(settings.server_process)
+        self._tls = settings.tls and settings.tls.context()
         self._holds = False
         super().__init__()
 
@@ -86,7 +87,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def _options(self) -> dict[str, Any]:
         settings = self._settings
         return {
-            "bind": _address(settings),
+            "bind": settings.address,
             "proc_name": "midca",
             "worker_class": _Worker,
             "workers": settings.workers,
@@ -110,6 +111,16 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "post_worker_init": self._worker_started,
             "child_exit": self._worker_ended,
             "on_exit": self._ended,
+        } | self._tls_options()
+
+    def _tls_options(self) -> dict[str, Any]:
+        if (tls := self._settings.tls) is None:
+            return {}
+        # gunicorn looks no further than that there are files; what they make is asked for with each connection.
+        return {
+            "certfile": str(tls.certificate),
+            "keyfile": str(tls.key),
+            "ssl_context": lambda _config, _default: self._tls,
         }
 
     def _ready(self, _server: object) -> None:
@@ -120,21 +131,28 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         self._holds = self._process.hold()
         if not self._holds:
             _log.warning("another server runs on %s: midca reload reaches that one alone", self._settings.data)
-        _log.info("serving on http://%s", _address(self._settings))
+        _log.info("serving on %s", self._settings.url)
 
     def _worker_ended(self, _server: object, worker: Any) -> None:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library has not typed it
 
     def _reload(self, _server: object) -> None:
-        """Read profiles and CAs again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
+        """Read profiles, CAs and TLS certificate again on SIGHUP, in the master: new workers take the place of the old.
 
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
         self._services.authorities.take_over(self._services.hierarchy.load)
         self._services.database.close()
+        self._reload_tls()
         if self.events is not None:
             self.events.restart()
+
+    def _reload_tls(self) -> None:
+        try:
+            self._tls = self._settings.tls and self._settings.tls.context()
+        except ConfigurationError as error:
+            _log.error("the TLS certificate stays as it was: %s", error)
 
     def _ended(self, _server: object) -> None:
         if self.events is not None:
@@ -164,11 +182,6 @@ def _connections(threads: int) -> int:
     if files == resource.RLIM_INFINITY:
         return _MAX_CONNECTIONS
     return max(2 * threads, min(_MAX_CONNECTIONS, files - _OWN_FILES - _FILES_OF_A_THREAD * threads))
-
-
-def _address(settings: Settings) -> str:
-    """Return host and port as they stand in a URL."""
-    return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 
 
 def _spare_memory() -> None:

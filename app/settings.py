@@ -14,12 +14,13 @@ from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
 from app.files.shipped import shipped
+from app.files.tls_files import TlsFiles
 from app.frontends.device_events.configuration import DOJOT_NAMES, DeviceNames
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
 from app.operations.guess_limits import GuessLimits
 from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
-from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
+from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret, tls
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
@@ -29,6 +30,11 @@ DESCRIPTIONS: Final = {
     "Default: the shipped ones.",
     "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
     "MIDCA_PORT": "Port to listen on. Default `5583`.",
+    "MIDCA_TLS_CERTIFICATE": "PEM file with the certificate to speak TLS with, and behind it the CAs up to the root. "
+    "Read again on `midca reload`. Default: none, and plain HTTP is spoken.",
+    "MIDCA_TLS_KEY": "PEM file with its key, not encrypted, mode 0600.",
+    "MIDCA_TLS_CLIENT_CA": "PEM file with the CAs whose client certificates are taken; needs "
+    "`MIDCA_AUTH=tokens,certificates`. Default: none.",
     "MIDCA_WORKERS": "Worker processes. Default: the number of processors, at least 2.",
     "MIDCA_THREADS": "Threads of each worker. Default `8`.",
     "MIDCA_LOG_FORMAT": "`json`, `text`, or `auto` (default): text on a terminal, JSON elsewhere.",
@@ -104,6 +110,7 @@ class Settings:
     migrations: Path
     host: str
     port: int
+    tls: TlsFiles | None
     workers: int
     threads: int
     log_format: str
@@ -141,6 +148,7 @@ class Settings:
             migrations=shipped("migrations"),
             host=environment.get("MIDCA_HOST", "127.0.0.1"),
             port=number(environment, "MIDCA_PORT", 5583, 1, 65535),
+            tls=tls(environment),
             workers=number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
             threads=number(environment, "MIDCA_THREADS", 8, 1, 256),
             log_format=choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
@@ -172,6 +180,16 @@ class Settings:
     def with_database(self, address: str) -> Settings:
         """Return the same settings with another database."""
         return replace(self, database_address=database_address(address))
+
+    @property
+    def address(self) -> str:
+        """Host and port as they stand in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Where the server is on this machine."""
+        return f"{'https' if self.tls else 'http'}://{self.address}"
 
     @property
     def database(self) -> Path:

@@ -107,8 +107,22 @@ class Connection:
 
     def _shake_hands(self) -> None:
         if isinstance(self.sock, ssl.SSLSocket) and not self._is_secure:
-            self.sock.do_handshake()
+            try:
+                self.sock.do_handshake()
+            except ssl.SSLError as error:
+                if error.reason != "HTTP_REQUEST":
+                    raise
+                self._refuse_plain_http()
+                raise BlockingIOError from error
             self._is_secure = True
+
+    def _refuse_plain_http(self) -> None:
+        """Tell who speaks no TLS so, in the clear; nothing that they sent is read as a request."""
+        self.sock = socket.socket(fileno=self.sock.detach())
+        self.sock.settimeout(0)
+        self.answering = Answering(self.sock, self.answering.client, self.answering.server)
+        self.answering.kept += _NO_TLS
+        self.part()
 
     def _take(self, octets: bytes) -> None:
         if octets:
@@ -184,4 +198,5 @@ class _Parser(RequestParser):  # type: ignore[misc] # gunicorn ships no types
         return parsed
 
 
+_NO_TLS: Final = early_answer(HTTPStatus.BAD_REQUEST, "TLS is spoken here: use https://.")
 _TOO_LATE: Final = early_answer(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")

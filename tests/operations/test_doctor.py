@@ -20,7 +20,14 @@ def diagnosis(installation: Installation, *, weakened=(), places=None) -> list[t
     def opened():
         return open_services(installation.settings, now=installation.clock).services
 
-    patient = Patient(places or _places(installation.settings), opened, weakened, "0.1.0", installation.clock)
+    patient = Patient(
+        places or _places(installation.settings),
+        opened,
+        weakened,
+        "0.1.0",
+        installation.settings.tls,
+        installation.clock,
+    )
     found = list(Doctor(patient).run())
     if "services" in vars(patient):
         patient.services.database.close()
@@ -216,6 +223,7 @@ def test_what_can_be_looked_at_is_looked_at_where_midca_cannot_start(installatio
         "secret files",
         "file system clock",
         "settings",
+        "tls certificate",
         "start",
     }
 

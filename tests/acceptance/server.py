@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -197,12 +198,19 @@ class RunningServer:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
+    @property
+    def _tls(self) -> ssl.SSLContext | None:
+        """What trusts the server's certificate, whose file ends with the root; None where plain HTTP is spoken."""
+        trusted = self.environment.get("MIDCA_TLS_CERTIFICATE")
+        return ssl.create_default_context(cafile=trusted) if trusted else None
+
     def _url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        address = "https://localhost" if "MIDCA_TLS_CERTIFICATE" in self.environment else "http://127.0.0.1"
+        return f"{address}:{self.port}{path}"
 
     def _ask(self, request: urllib.request.Request) -> Answer:
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=30, context=self._tls) as response:
                 return Answer(response.status, json.load(response))
         except urllib.error.HTTPError as error:
             with error:

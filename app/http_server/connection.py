@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,7 +17,7 @@ from app.http_server.arriving_request import MAX_HEAD, ArrivingRequest
 from app.http_server.early_answer import early_answer
 
 _OCTETS_AT_ONCE: Final = 64 * 1024
-_MAX_KEPT: Final = 256 * 1024  # octets of an answer that are kept for a client who does not take them at once
+_ALWAYS_KEPT: Final = 256 * 1024  # octets of an answer that are kept for a client who does not take them at once
 _ARRIVING: Final = 30.0  # seconds that a request may take to arrive
 _SENDING: Final = 60.0  # and its answer, to be taken
 _LEAVING: Final = 2.0  # and the client's end of the connection, to be closed
@@ -27,11 +28,16 @@ _NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class Connection:
     """``sock`` never blocks; ``since`` is when its client was last waited for."""
 
-    def __init__(self, sock: socket.socket, client: Any, server: Any, max_body: int) -> None:
-        """Take a connected socket, whose TLS is still to be agreed on if it has any, and both its addresses."""
+    def __init__(
+        self, sock: socket.socket, client: Any, server: Any, *, max_body: int, has_room: Callable[[], bool]
+    ) -> None:
+        """Take a connected socket, whose TLS is still to be agreed on if it has any, and both its addresses.
+
+        ``has_room`` tells whether an answer may be kept that is a long one.
+        """
         sock.settimeout(0)
         self.sock = sock
-        self.answering = Answering(sock, client, server)
+        self.answering = Answering(sock, client, server, has_room)
         self.since = time.monotonic()
         self._max_body = max_body
         self._request = ArrivingRequest(max_body)
@@ -120,7 +126,7 @@ class Connection:
         """Tell who speaks no TLS so, in the clear; nothing that they sent is read as a request."""
         self.sock = socket.socket(fileno=self.sock.detach())
         self.sock.settimeout(0)
-        self.answering = Answering(self.sock, self.answering.client, self.answering.server)
+        self.answering = self.answering.over(self.sock)
         self.answering.kept += _NO_TLS
         self.part()
 
@@ -141,32 +147,34 @@ class Connection:
 class Answering:
     """What gunicorn answers a request by: it writes to this as to a socket that takes everything at once.
 
-    What the client does not take is ``kept`` for when it does. An answer that is too long for that is waited for.
+    What the client does not take is ``kept`` for when it does. Who is slow with a long answer while there is no room
+    for any more of those is left: no thread waits.
     """
 
-    def __init__(self, sock: socket.socket, client: Any, server: Any) -> None:
-        """Take the socket and both its addresses."""
+    def __init__(self, sock: socket.socket, client: Any, server: Any, has_room: Callable[[], bool]) -> None:
+        """Take the socket and both its addresses, and whether a long answer may be kept."""
         self._sock = sock
+        self._has_room = has_room
         self.sock, self.client, self.server = self, client, server
         self.kept = bytearray()
 
     def sendall(self, octets: bytes) -> None:
-        """Send, or keep; raise :class:`OSError` when the client is gone or takes a long answer too slowly."""
+        """Send, or keep; raise :class:`OSError` when the client is gone, or must go."""
         self.kept += octets
         with suppress(*_NOT_YET):
             self.flush()
-        if len(self.kept) > _MAX_KEPT:
-            self._sock.settimeout(_SENDING)
-            try:
-                self._sock.sendall(self.kept)
-            finally:
-                self._sock.settimeout(0)
-                self.kept.clear()
+        if len(self.kept) > _ALWAYS_KEPT and not self._has_room():
+            self.kept.clear()
+            raise ConnectionAbortedError("too many long answers are kept")
 
     def flush(self) -> None:
         """Send what is kept; raise :class:`BlockingIOError` or its like when the client does not take it all."""
         while self.kept:
             del self.kept[: self._sock.send(self.kept)]
+
+    def over(self, sock: socket.socket) -> Answering:
+        """Return the same for another socket of the same connection."""
+        return Answering(sock, self.client, self.server, self._has_room)
 
     def gettimeout(self) -> float | None:
         """Return how long a write waits."""

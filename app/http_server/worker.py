@@ -34,6 +34,7 @@ _NOBODY_THERE: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNAB
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOOK_ROUND: Final = 0.25  # seconds between two looks at who has waited too long
 _FULL: Final = 1.0  # seconds in which nobody is waited for long, because a connection could not be taken
+_MAX_KEPT: Final = 64 * 1024 * 1024  # octets of answers that wait for their clients; then long ones do not
 _PAUSE: Final = 0.05  # seconds for requests to end then
 
 
@@ -89,7 +90,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         try:
             if self.cfg.is_ssl:
                 sock = ssl_context(self.cfg).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            connection = Connection(sock, client, listener.getsockname(), self.max_body)
+            server = listener.getsockname()
+            connection = Connection(sock, client, server, max_body=self.max_body, has_room=self._has_room)
         except OSError:  # it is over already
             self._close(sock)
         else:
@@ -165,6 +167,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def _close(self, sock: socket.socket) -> None:
         self.nr_conns -= 1
         sock.close()
+
+    def _has_room(self) -> bool:
+        """Return whether another long answer may wait for its client. Threads ask, so the set may be changing."""
+        return sum(len(connection.answering.kept) for connection in list(self._waiting)) < _MAX_KEPT
 
     def _make_room(self) -> None:
         """Part from who has waited a while already, and let requests end: files are what there are too few of."""

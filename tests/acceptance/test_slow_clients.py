@@ -52,12 +52,6 @@ def connect(server):
         connection.close()
 
 
-def seconds_of_a_get(server) -> float:
-    began = time.monotonic()
-    assert server.get("/ca/IOTmidCA").status == 200
-    return time.monotonic() - began
-
-
 def is_open(connection: socket.socket) -> bool:
     """Whether the server is still waiting for this client, and has sent nothing."""
     connection.settimeout(0)

@@ -377,6 +377,27 @@ def test_certificate_that_no_trusted_proxy_passes_on_is_none(nginx):
     assert refused(get(nginx, **headers))
 
 
+class _Tls:
+    """A connection whose client certificate midca's own TLS has verified."""
+
+    def __init__(self, certificate):
+        self.certificate = certificate
+
+    def getpeercert(self, binary_form):
+        return self.certificate.public_bytes(Encoding.DER) if binary_form and self.certificate else None
+
+
+@pytest.mark.parametrize(("peer", "believed"), [(STRANGER, True), (PROXY, False)], ids=["client", "proxy"])
+def test_certificate_shown_to_tls_of_midcas_own_counts_unless_a_proxy_shows_it(standing_nginx, peer, believed):
+    """Behind a proxy is anybody: its own certificate, should it ever be admitted, is not theirs."""
+    tls = {"gunicorn.socket": _Tls(standing_nginx.certificate)}
+
+    for headers in ({}, passed_on(standing_nginx)):
+        answer = get(standing_nginx, peer=peer | tls, **headers)
+        assert answer.status_code == (404 if believed else 401)
+    assert refused(get(standing_nginx, peer=peer | {"gunicorn.socket": _Tls(None)}))
+
+
 def test_certificate_that_nobody_admitted_opens_nothing_and_hinders_no_enrolment(nginx):
     """Also one with the same subject, for the same end entity: whoever registers could get themselves one."""
     nginx.installation.add("operator")

@@ -2,8 +2,9 @@
 
 A commit waits for the disk far longer than its statements take. So threads take turns at one connection, each act in a
 savepoint of its own, and whoever finds nobody waiting behind it commits for all since the last commit. Each act is
-whole or not there, and no thread goes on before the commit that holds its act is on disk. A thread that finds the
-connection free commits at once: nobody is ever waited for.
+whole or not there, and no thread goes on before the commit that holds its act is on disk. That goes for an act that is
+refused, too: what it was refused for may be another act of the same commit. A thread that finds the connection free
+commits at once: nobody is ever waited for.
 """
 
 from __future__ import annotations
@@ -84,8 +85,12 @@ class Writer:
 
     @contextmanager
     def act(self) -> Iterator[None]:
-        """Run the block as one act; return when it is on disk. A block that raises has done nothing."""
+        """Run the block as one act; return when it is on disk. A block that raises has done nothing.
+
+        What it raises arrives when all that it has seen is on disk, and as :class:`StoreUnavailable` if that fails.
+        """
         deadline = time.monotonic() + TIMEOUT
+        commit = None
         self._take_turn()
         try:
             commit = self._joined(deadline)
@@ -93,7 +98,8 @@ class Writer:
                 yield
         finally:
             self._give_turn()
-        commit.wait()
+            if commit is not None:
+                commit.wait()
 
     def close(self) -> None:
         """Close the connection; no act may be under way."""

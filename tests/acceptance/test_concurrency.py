@@ -64,7 +64,7 @@ def test_the_same_request_fifty_times_at_once_gets_the_same_certificate_fifty_ti
 
     answers = sign_at_once(server, "f60c28", requests[:1] * CALLERS)
 
-    assert {answer.status for answer in answers} == {200}
+    assert [answer.body for answer in answers if answer.status != 200] == []
     (value,) = {answer.certificate for answer in answers}
     assert server.issued_to("f60c28") == [value.replace("\n", "")]
     assert server.sql("SELECT count(*) FROM certificates WHERE username = 'f60c28'") == [(1,)]

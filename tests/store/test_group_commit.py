@@ -113,6 +113,52 @@ def test_act_that_fails_takes_no_other_with_it(database):
     assert numbers(database) == [1, 2]
 
 
+def test_who_is_refused_for_what_another_did_goes_on_when_that_is_on_disk(database, another, commits):
+    elsewhere, seen = another(), []
+
+    def refuse():
+        seen.append(len(database.rows("SELECT a FROM t")))
+        raise RuntimeError("it is there already")
+
+    first = Act(database, insert(database, 1))
+    first.inside.wait()
+    refused = Act(database, refuse)
+    while database._writer._waiting < 1:
+        pass
+    last = Act(database, insert(database, 2))
+    while database._writer._waiting < 2:
+        pass
+    refused.go_on.set()
+    first.go_on.set()
+    last.inside.wait()
+    refused.join(0.3)
+    goes_on_too_early = not refused.is_alive()
+    last.go_on.set()
+    for act in (first, refused, last):
+        act.join()
+
+    assert len(commits) == 1
+    assert seen == [1]
+    assert not goes_on_too_early
+    assert isinstance(refused.failure, RuntimeError)
+    assert numbers(elsewhere) == [1, 2]
+    elsewhere.close()
+
+
+def test_refusal_for_what_was_not_committed_is_none(database, commits, monkeypatch):
+    def fail(_connection):
+        raise StoreUnavailable("The disk is full.")
+
+    def refuse():
+        raise RuntimeError("it is there already")
+
+    for kind in (SqliteWritingConnection, PostgresWritingConnection):
+        monkeypatch.setattr(kind, "commit", fail)
+    failures = together(database, insert(database, 1), refuse, insert(database, 2))
+
+    assert [str(failure) for failure in failures] == ["The disk is full."] * 3
+
+
 def test_broken_constraint_is_one_acts_failure(database):
     failures = together(database, insert(database, 1), insert(database, 1), insert(database, 2))
 

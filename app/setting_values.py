@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from app.errors import ConfigurationError
 from app.files.secrets import SecretSource
+from app.files.tls_files import TlsFiles
 from app.operations.services import Network
 
 SQLITE: Final = "sqlite"
@@ -71,6 +72,19 @@ def secret(environment: Mapping[str, str], credential: str, setting: str, data: 
         value=environment.get(setting),
         default=data / "secrets" / default,
     )
+
+
+def tls(environment: Mapping[str, str]) -> TlsFiles | None:
+    """Return the files that TLS is spoken with, None where it is not."""
+    names = ("MIDCA_TLS_CERTIFICATE", "MIDCA_TLS_KEY", "MIDCA_TLS_CLIENT_CA")
+    certificate, key, client_ca = (
+        Path(environment[name]).absolute() if name in environment else None for name in names
+    )
+    if certificate is not None and key is not None:
+        return TlsFiles(certificate, key, client_ca)
+    if given := [name for name in names if name in environment]:
+        raise ConfigurationError(f"{given[0]} needs MIDCA_TLS_CERTIFICATE and MIDCA_TLS_KEY, both of them.")
+    return None
 
 
 def database_address(text: str) -> str:

@@ -43,6 +43,8 @@ EXPECTED_STATUSES = {
     "WrongTokenType": 400,
     "EnrolmentWindowOver": 400,
     "TooManyFailures": 429,
+    "AddressBlocked": 429,
+    "GuessingBlocked": 429,
     "Conflict": 409,
     "KeyInUse": 409,
     "KeyCompromised": 409,

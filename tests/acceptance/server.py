@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -60,6 +61,7 @@ class RunningServer:
         self.data = base / "data"
         self.database = self.data / "midca.sqlite"
         self.oracle = SignerOracle(base / "oracle") if oracle else None
+        self.program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         profiles = base / "profiles"
@@ -88,8 +90,7 @@ class RunningServer:
             self.wait_until_healthy()
 
     def command(self) -> list[str | Path]:
-        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
-        return [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        return [*self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
 
     def wait_until_healthy(self, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
@@ -207,12 +208,19 @@ class RunningServer:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
+    @property
+    def _tls(self) -> ssl.SSLContext | None:
+        """What trusts the server's certificate, whose file ends with the root; None where plain HTTP is spoken."""
+        trusted = self.environment.get("MIDCA_TLS_CERTIFICATE")
+        return ssl.create_default_context(cafile=trusted) if trusted else None
+
     def _url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        address = "https://localhost" if "MIDCA_TLS_CERTIFICATE" in self.environment else "http://127.0.0.1"
+        return f"{address}:{self.port}{path}"
 
     def _ask(self, request: urllib.request.Request) -> Answer:
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=30, context=self._tls) as response:
                 return Answer(response.status, json.load(response))
         except urllib.error.HTTPError as error:
             with error:

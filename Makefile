@@ -49,9 +49,8 @@ lint: install-dev ## ruff, mypy --strict, import contracts, bandit, the house's 
 	$(BIN)/python tools/house_rules.py
 
 .PHONY: bench
-bench: install-dev ## measure the server, then OCSP (ARGS=… goes to the benchmark, for one of the two)
+bench: install-dev ## measure the server, about ten minutes (ARGS='--only ocsp --json FILE' goes to the benchmark)
 	$(BIN)/python -m bench $(ARGS)
-	$(if $(ARGS),,$(BIN)/python -m bench --ocsp)
 
 .PHONY: fuzz
 fuzz: install-dev ## a million mutated requests against parser and profiles (ARGS="--count 1000 --seed 1")

@@ -24,8 +24,8 @@ from cryptography import x509
 
 from app import logs
 from app.bootstrap import open_services, unwrapped, utc_now
+from app.child_process import ChildProcess
 from app.errors import ConfigurationError
-from app.event_process import EventProcess
 from app.files.core_dumps import forbid_core_dumps
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.places import Places
@@ -34,6 +34,7 @@ from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
 from app.frontends.admin_cli.context import Program
 from app.offline_root import Medium, open_ceremony
+from app.operations.actor import SYSTEM
 from app.operations.ceremony import Ceremony
 from app.operations.ceremony_record import Circumstances
 from app.operations.services import Services
@@ -42,6 +43,7 @@ from app.storage import migrate_database, open_database
 from app.welcome import made, offline_key, welcome
 
 if TYPE_CHECKING:
+    from app.frontends.device_events.configuration import Configuration
     from app.operations.backup import Backup
     from app.operations.doctor import Doctor
     from app.operations.restoring import Restoring
@@ -148,7 +150,21 @@ def _serve(host: str | None, port: int | None) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="midca-metrics-")
     from app.server import serve  # noqa: PLC0415 -- the web server is not needed by the other commands
 
-    serve(opened.services, settings, EventProcess(configuration, opened.services) if configuration else None)
+    serve(opened.services, settings, _beside(opened.services, configuration))
+
+
+def _beside(services: Services, configuration: Configuration | None) -> list[ChildProcess]:
+    """Return the processes beside the workers: to make a list of a million entries must not hold up requests."""
+    children = [ChildProcess("does the upkeep", partial(services.upkeep.run, SYSTEM))]
+    if configuration is not None:
+        children.append(ChildProcess("reads device events", partial(_read_events, configuration, services)))
+    return children
+
+
+def _read_events(configuration: Configuration, services: Services, stop: threading.Event) -> None:
+    from app.frontends.device_events.consumer import consume  # noqa: PLC0415 -- its library is an optional extra
+
+    consume(configuration, services, stop, once=False)
 
 
 def _check_address(settings: Settings) -> None:

@@ -135,6 +135,10 @@ class SubjectInUse(Conflict):
     """Another end entity, or a CA, already holds this subject."""
 
 
+class AlreadyRegistered(Conflict):
+    """There is an end entity of that name, and only a new one was to be added."""
+
+
 class HasGoodCertificate(Conflict):
     """The end entity has a certificate that is good, and the caller may not register it anew before that is revoked."""
 

@@ -83,6 +83,7 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("GET", "/ocsp/<path:request>"): Access.PUBLIC,
     ("POST", "/sign/<username>/pkcs10"): Access.ENTITY_PASSWORD,
     ("POST", "/user"): Access.REGISTRAR,
+    ("POST", "/users"): Access.REGISTRAR,
     ("GET", "/user/<username>"): Access.ENTITY_READER,
     ("DELETE", "/user/<username>"): Access.REGISTRAR,
     ("GET", "/user/<username>/find"): Access.ENTITY_READER,

@@ -97,8 +97,9 @@ def json_object() -> dict[str, Any]:
     body = read_body()
     try:
         text = body.decode("utf-8")
-        document = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
-        json.dumps(document, ensure_ascii=False).encode()
+        document = _DECODER.decode(text)
+        if "\\" in text:  # only an escape can be a lone surrogate
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise HttpRefusal("malformed JSON") from error
     if not isinstance(document, dict):
@@ -128,3 +129,6 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)

@@ -6,6 +6,9 @@ import json
 import logging
 import sys
 import time
+from typing import Final
+
+_ENCODER: Final = json.JSONEncoder(default=str)
 
 
 class JsonFormatter(logging.Formatter):
@@ -22,7 +25,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -40,6 +43,9 @@ def configure(log_format: str) -> None:
     text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    # What no line shows is not asked for at each: logging's documentation, "Optimization".
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 -- the documented way; where the call stands
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)

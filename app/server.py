@@ -22,14 +22,15 @@ from app.files.server_process import ServerProcess
 from app.frontends import metrics
 from app.http_frontend import MAX_BODY_BYTES
 from app.http_server.worker import PatientWorker
-from app.operations.actor import SYSTEM
 from app.pki import weak_key
 from app.web import create_app
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask import Flask
 
-    from app.event_process import EventProcess
+    from app.child_process import ChildProcess
     from app.operations.services import Services
     from app.settings import Settings
 
@@ -56,17 +57,17 @@ class _Worker(PatientWorker):
 
 
 class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
-    """gunicorn's master, which looks after its workers every second, and here after one process more."""
+    """gunicorn's master, which looks after its workers every second, and here after other processes, too."""
 
     def manage_workers(self) -> None:
         super().manage_workers()
-        if self.app.events is not None:
-            self.app.events.look_after([listener.fileno() for listener in self.LISTENERS])
+        for child in self.app.children:
+            child.look_after([listener.fileno() for listener in self.LISTENERS])
 
 
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    def __init__(self, services: Services, settings: Settings, events: EventProcess | None) -> None:
-        self.events = events
+    def __init__(self, services: Services, settings: Settings, children: Sequence[ChildProcess]) -> None:
+        self.children = children
         self._services = services
         self._settings = settings
         self._process = ServerProcess(settings.server_process)
@@ -127,6 +128,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         weak_key.warm_up()
         # What the workers share is never looked at by the collector again, so its pages stay shared.
         self._services.database.close()
+        gc.collect()
         gc.freeze()
         self._holds = self._process.hold()
         if not self._holds:
@@ -145,8 +147,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         self._services.authorities.take_over(self._services.hierarchy.load)
         self._services.database.close()
         self._reload_tls()
-        if self.events is not None:
-            self.events.restart()
+        for child in self.children:
+            child.restart()
 
     def _reload_tls(self) -> None:
         try:
@@ -155,18 +157,19 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             _log.error("the TLS certificate stays as it was: %s", error)
 
     def _ended(self, _server: object) -> None:
-        if self.events is not None:
-            self.events.stop()
+        for child in self.children:
+            child.restart()  # all of them end at the same time
+        for child in self.children:
+            child.stop()
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
         if self._holds:
             self._process.release()
 
     def _worker_started(self, _worker: object) -> None:
-        """Finish what a worker that was killed has left; this one may be in its place. Begin the upkeep."""
+        """Finish what a worker that was killed has left; this one may be in its place."""
         # Who holds the writers' queue gives up the interpreter at every statement, and should get it back soon.
         sys.setswitchinterval(0.0005)
         metrics.begin()
-        self._services.upkeep.start(SYSTEM)
         try:
             settled = self._services.signing.settle_all(self._services.authorities)
         except Refusal as refusal:  # a busy database must not keep the worker from serving
@@ -196,7 +199,7 @@ def _spare_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 64 * 1024)
 
 
-def serve(services: Services, settings: Settings, events: EventProcess | None) -> None:
-    """Serve until a signal ends it, with the reader of device events beside; requests in flight are finished."""
+def serve(services: Services, settings: Settings, children: Sequence[ChildProcess]) -> None:
+    """Serve until a signal ends it, with these processes beside the workers; requests in flight are finished."""
     _spare_memory()
-    _Application(services, settings, events).run()
+    _Application(services, settings, children).run()

@@ -35,7 +35,8 @@ DESCRIPTIONS: Final = {
     "MIDCA_TLS_KEY": "PEM file with its key, not encrypted, mode 0600.",
     "MIDCA_TLS_CLIENT_CA": "PEM file with the CAs whose client certificates are taken; needs "
     "`MIDCA_AUTH=tokens,certificates`. Default: none.",
-    "MIDCA_WORKERS": "Worker processes. Default: the number of processors, at least 2.",
+    "MIDCA_WORKERS": "Worker processes, which answer requests; beside them one more does the upkeep. Default: the "
+    "number of processors, at least 2.",
     "MIDCA_THREADS": "Threads of each worker. Default `8`.",
     "MIDCA_LOG_FORMAT": "`json`, `text`, or `auto` (default): text on a terminal, JSON elsewhere.",
     "MIDCA_KEY_PASSPHRASE_FILE": "File with the passphrase of the CA keys, mode 0600. "

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import resource
 import secrets
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,11 +25,14 @@ from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import SYSTEM
+from app.operations.audit_verification import AuditVerification
 from app.settings import Settings
 from app.store.audit_log import Action, chained
 from app.store.times import to_text
-from bench.devices import make_devices
+from bench.devices import Device
 from bench.installation import ISSUER, Installation, environment
+from bench.machine import peak_megabytes
+from bench.plan import Plan
 
 _APPENDS: Final = 2000
 _ENTRIES_EACH: Final = 3
@@ -53,13 +55,13 @@ class AuditResult:
     findings: int
 
 
-def measure_audit(directory: Path, entries: int) -> AuditResult:
+def measure_audit(directory: Path, plan: Plan, devices: Sequence[Device]) -> AuditResult:
     """Fill a log with so many entries, append to it, and verify it in a process of its own."""
     installation = Installation.create(directory, "P-256")
-    (device,) = make_devices(1)
+    device = devices[0]
     installation.register([device])
     issued = installation.services.issuance.issue(device.name, device.password, device.request, SYSTEM)
-    _fill(installation, issued.certificate, entries // _ENTRIES_EACH)
+    _fill(installation, issued.certificate, plan.audit_entries // _ENTRIES_EACH)
     append = _append(installation)
     installation.services.database.close()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -69,12 +71,12 @@ def measure_audit(directory: Path, entries: int) -> AuditResult:
 def _verify(directory: Path, append: float) -> AuditResult:
     services = open_services(Settings.from_environment(environment(directory))).services
     checkpoint, _ = _timed(services.checkpoints.write)
-    base = _peak()
-    seconds, done = _timed(services.audit_verification.run)
+    base = peak_megabytes()
+    seconds, done = _timed(AuditVerification(services.checkpoints).run)
     row = services.database.row("SELECT count(*) AS certificates FROM certificates")
     found = done.findings.counts.total()
     return AuditResult(
-        done.entries, row["certificates"] if row else 0, append, checkpoint, seconds, base, _peak(), found
+        done.entries, row["certificates"] if row else 0, append, checkpoint, seconds, base, peak_megabytes(), found
     )
 
 
@@ -145,7 +147,3 @@ def _timed(act: Any) -> tuple[float, Any]:
     started = time.perf_counter()
     done = act()
     return time.perf_counter() - started, done
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

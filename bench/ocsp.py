@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import http.client
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cryptography.x509 import ocsp
-from tabulate import tabulate
 
 from app.pki.ocsp import IssuerId, OcspRequest
-from bench.devices import make_devices
+from bench.devices import Device
 from bench.installation import ACTOR, ISSUER, Installation
 from bench.load import LoadClient
-from bench.machine import Machine
 from bench.measure import scenario
 from bench.plan import Plan
 from bench.raw_limit import RawSigners
-from bench.report import ALIGNMENT, HEADERS, figures, raw
 from bench.results import Figures, Scenario
 from bench.server import Server
 
@@ -37,30 +34,15 @@ _KINDS: Final = {"OCSP, signed before": 0, "OCSP, nonce": 32}
 class OcspResult:
     """What was measured; the raw signatures are those of a responder's P-256 key on all processors."""
 
-    machine: Machine
     certificates: int
     raw_signatures: list[float]
     scenarios: dict[str, list[Scenario]]
 
-    def as_text(self) -> str:
-        """Return the table."""
-        return tabulate(self._rows(), HEADERS, tablefmt="github", disable_numparse=True, colalign=ALIGNMENT)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything, rounds included."""
-        return asdict(self)
-
-    def _rows(self) -> Iterator[list[str]]:
-        yield ["P-256", "raw signatures, all cores", "", *raw(self.raw_signatures), "1.00", *[""] * 6]
-        for kind, measured in self.scenarios.items():
-            for each in measured:
-                yield ["P-256", kind, *figures(each, f"{each.median.ratio:.3f}")]
-
-
-def measure_ocsp(directory: Path, plan: Plan, machine: Machine) -> OcspResult:
+def measure_ocsp(directory: Path, plan: Plan, devices: Sequence[Device]) -> OcspResult:
     """Issue certificates, and ask for all of them again and again."""
     installation = Installation.create(directory, "P-256")
-    asked = _certificates(installation, plan)
+    asked = _certificates(installation, devices)
     rounds: dict[tuple[str, int], list[Figures]] = {(kind, many): [] for kind in _KINDS for many in _CONNECTIONS}
     signatures = []
     key = installation.services.ocsp.responders.current(installation.services.authorities.named(ISSUER)).key
@@ -80,12 +62,11 @@ def measure_ocsp(directory: Path, plan: Plan, machine: Machine) -> OcspResult:
     scenarios = {
         kind: [scenario(many, len(asked), rounds[kind, many]) for many in sorted(_CONNECTIONS)] for kind in _KINDS
     }
-    return OcspResult(machine, len(asked), signatures, scenarios)
+    return OcspResult(len(asked), signatures, scenarios)
 
 
-def _certificates(installation: Installation, plan: Plan) -> list[OcspRequest]:
+def _certificates(installation: Installation, devices: Sequence[Device]) -> list[OcspRequest]:
     issuer = IssuerId.of(installation.services.authorities.named(ISSUER).certificate, "sha1")
-    devices = make_devices(plan.devices)
     installation.register(devices)
     issue = installation.services.issuance.issue
     issued = [issue(device.name, device.password, device.request, ACTOR) for device in devices]

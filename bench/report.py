@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from tabulate import tabulate
@@ -13,16 +13,12 @@ from tabulate import tabulate
 from bench.audit import AuditResult
 from bench.device_events import EventsResult
 from bench.machine import Machine
-from bench.plan import (
-    AUDIT_VERIFY_TARGET,
-    COLD_START_TARGET,
-    LISTED_TARGET,
-    REVOCATIONS_TARGET,
-    WORKER_RSS_TARGET,
-    Plan,
-)
+from bench.ocsp import OcspResult
+from bench.plan import Plan
 from bench.results import KeyResult, Scenario
 from bench.revocation import RevocationResult
+from bench.scale import ScaleResult
+from bench.targets import targets_of
 
 HEADERS: Final = (
     "CA key",
@@ -41,48 +37,49 @@ HEADERS: Final = (
 _NOT_MEASURED: Final = [""] * 6
 
 
-@dataclass(frozen=True)
+@dataclass
 class Report:
-    """A whole run."""
+    """A whole run, or the parts of it that were asked for; ``failed`` has the reason of a part that came to nothing."""
 
     command: str
-    seconds: float
     machine: Machine
     plan: Plan
-    results: Sequence[KeyResult]
-    revocation: RevocationResult
-    audit: AuditResult
-    events: EventsResult
+    seconds: float = 0.0
+    results: list[KeyResult] = field(default_factory=list)
+    ocsp: OcspResult | None = None
+    revocation: RevocationResult | None = None
+    scale: ScaleResult | None = None
+    audit: AuditResult | None = None
+    events: EventsResult | None = None
+    failed: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> str:
         """Return everything, rounds included."""
-        targets = {"cold_start_seconds": COLD_START_TARGET, "worker_rss_megabytes": WORKER_RSS_TARGET}
-        return json.dumps({**asdict(self), "targets": targets}, indent=2) + "\n"
+        return json.dumps(asdict(self), indent=2) + "\n"
 
     def as_text(self) -> str:
         """Return the machine, the table of rates and the table of targets."""
         rates = [row for result in self.results for row in _rates(result)]
-        targets = [row for result in self.results for row in _targets(result)]
-        targets.extend(_revocation(self.revocation))
-        targets.extend(_audit(self.audit))
-        targets.extend(_events(self.events))
+        rates.extend(_ocsp_rates(self.ocsp) if self.ocsp else ())
+        failed = [f"FAILED: {part}: {reason}" for part, reason in self.failed.items()]
         return "\n\n".join(
             (
                 self._preamble(),
-                tabulate(rates, HEADERS, tablefmt="github", disable_numparse=True, colalign=ALIGNMENT),
+                tabulate(rates, HEADERS, tablefmt="github", disable_numparse=True, colalign=_alignment(2, 10)),
                 tabulate(
-                    targets,
+                    targets_of(self),
                     ("CA key", "what", "measured", "target", ""),
                     tablefmt="github",
                     disable_numparse=True,
                     colalign=_alignment(2, 3),
                 ),
+                *failed,
             )
         )
 
     def _preamble(self) -> str:
         machine, plan = self.machine, self.plan
-        journals = ", ".join(sorted({result.journal_mode for result in self.results}))
+        journals = ", ".join(sorted({result.journal_mode for result in self.results})) or "not looked at"
         libraries = (
             f"cryptography {machine.cryptography} with {machine.openssl}, SQLite {machine.sqlite} (journal: {journals})"
         )
@@ -126,54 +123,12 @@ def figures(scenario: Scenario, ratio: str) -> list[str]:
     ]
 
 
-def _targets(result: KeyResult) -> Iterator[list[str]]:
-    start = f"cold start to first 200, {result.certificates_at_cold_start} certificates on record"
-    yield [result.ca_key, start, *_against(result.cold_start_median, COLD_START_TARGET, "s", 2)]
-    for number, rss in enumerate(result.memory.workers_rss, start=1):
-        yield [result.ca_key, f"RSS of worker {number} after load", *_against(rss, WORKER_RSS_TARGET, "MB", 1)]
-    pss = f"{result.memory.server_pss:.1f} MB"
-    yield [result.ca_key, "proportional memory (PSS) of the whole server", pss, "", ""]
-
-
-def _revocation(result: RevocationResult) -> Iterator[list[str]]:
-    key, beside = "RSA-4096", f"beside {result.already_revoked} revoked"
-    yield [key, "raw durable commits, one writer", f"{result.raw_commits_median:.0f}/s", "", ""]
-    rate, ratio = f"{result.rate_median:.0f}/s", result.rate_median / result.raw_commits_median
-    verdict = "met" if result.rate_median >= REVOCATIONS_TARGET else "MISSED"
-    yield [key, f"revocations, {beside}, {ratio:.2f} of raw commits", rate, f">= {REVOCATIONS_TARGET:g}/s", verdict]
-    yield [key, f"the last one on the list, {beside}", *_against(result.listed_after, LISTED_TARGET, "s", 2)]
-    for cost in result.lists:
-        seconds, peak = f"{cost.seconds:.2f} s", f"{cost.peak_megabytes:.0f} MB (from {cost.base_megabytes:.0f})"
-        yield [key, f"list of {cost.entries} entries, {cost.list_megabytes:.1f} MB", seconds, "", ""]
-        yield [key, f"list of {cost.entries} entries, peak memory", peak, "", ""]
-
-
-def _audit(result: AuditResult) -> Iterator[list[str]]:
-    what = f"{result.entries} audit entries, {result.certificates} certificates"
-    yield ["", "an audit entry in its transaction, p50", f"{result.append_p50_ms:.3f} ms", "", ""]
-    yield ["", f"first checkpoint: {what}", f"{result.checkpoint_seconds:.2f} s", "", ""]
-    yield ["", f"audit verify: {what}", *_against(result.verify_seconds, AUDIT_VERIFY_TARGET, "s", 2)]
-    memory = f"{result.peak_megabytes:.0f} MB (from {result.base_megabytes:.0f})"
-    yield ["", f"audit verify: {what}, peak memory", memory, "", ""]
-
-
-def _events(result: EventsResult) -> Iterator[list[str]]:
-    for size, rate in result.rates.items():
-        yield ["", f"{result.events} device events, {size} in a transaction", f"{rate:.0f}/s", "", ""]
-        yield ["", f"longest transaction of {size} device events", f"{result.longest_ms[size]:.0f} ms", "", ""]
-    yield ["", "the same device events once more", f"{result.again_rate:.0f}/s", "", ""]
-    yield ["RSA-4096", "device events while devices enrol", f"{result.beside_signing:.0f}/s", "", ""]
-    what = f"{result.certificates} certificates while device events are absorbed"
-    yield ["RSA-4096", what, f"{result.signing_rate:.0f}/s", "", ""]
-
-
-def _against(measured: float, target: float, unit: str, digits: int) -> list[str]:
-    verdict = "met" if measured < target else "MISSED"
-    return [f"{measured:.{digits}f} {unit}", f"< {target:g} {unit}", verdict]
+def _ocsp_rates(result: OcspResult) -> Iterator[list[str]]:
+    yield ["P-256", "raw signatures, all cores", "", *raw(result.raw_signatures), "1.00", *_NOT_MEASURED]
+    for kind, scenarios in result.scenarios.items():
+        for each in scenarios:
+            yield ["P-256", kind, *figures(each, f"{each.median.ratio:.3f}")]
 
 
 def _alignment(left: int, right: int) -> tuple[Any, ...]:
     return ("left",) * left + ("right",) * right
-
-
-ALIGNMENT: Final = _alignment(2, 10)

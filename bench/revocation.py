@@ -1,35 +1,31 @@
 """Measures revocation at scale: acts per second beside many that are revoked, and what a large list costs.
 
-The certificates on the lists are rows alone: nothing of them but serial, dates and reason reaches a list.
+The certificates on the lists are rows alone (see ``bench/stock.py``).
 """
 
 from __future__ import annotations
 
-import resource
-import secrets
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
-
-from sqlite_utils.utils import sqlite3
+from typing import Final
 
 from app.bootstrap import open_services
 from app.operations.actor import SYSTEM
-from app.pki.revocation import RevocationReason
 from app.settings import Settings
-from app.store.times import to_text
+from bench.devices import Device
 from bench.installation import ISSUER, Installation, environment
 from bench.load import LoadClient
+from bench.machine import peak_megabytes
 from bench.plan import REVOKING_CONNECTIONS, Plan
 from bench.raw_limit import RawCommits
 from bench.server import Server
+from bench.stock import add_certificates
 
 _HEAD: Final = "DELETE /ca/{ca}/certificate/{serial} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n"
 _CA_KEY: Final = "RSA-4096"
@@ -58,106 +54,62 @@ class RevocationResult:
     rates: list[float]
     rate_median: float
     listed_after: float
-    lists: list[ListCost]
+    list: ListCost
 
 
-def measure_revocation(directory: Path, plan: Plan) -> RevocationResult:
-    """Revoke over HTTP beside many that are revoked, then issue lists of the plan's sizes."""
+def measure_revocation(directory: Path, plan: Plan, _devices: Sequence[Device]) -> RevocationResult:
+    """Issue a list of those that are revoked already, and revoke over HTTP beside them."""
+    directory.mkdir()
     raw = RawCommits(directory / "scratch.sqlite")
     commits = [raw.commits_per_second(plan.raw_seconds) for _ in range(plan.rounds)]
-    rates, listed_after = _rates(directory / "rates", plan)
-    lists = [_list_cost(directory / f"list{size}", size) for size in plan.list_sizes]
+    cost, rates, listed_after = _rates(directory / "rates", plan)
     return RevocationResult(
-        plan.already_revoked, statistics.median(commits), rates, statistics.median(rates), listed_after, lists
+        plan.already_revoked, statistics.median(commits), rates, statistics.median(rates), listed_after, cost
     )
 
 
-def _rates(directory: Path, plan: Plan) -> tuple[list[float], float]:
+def _rates(directory: Path, plan: Plan) -> tuple[ListCost, list[float], float]:
     installation = Installation.create(directory, _CA_KEY)
-    _fill(installation.settings, plan.already_revoked, revoked=True)
-    serials = iter(_fill(installation.settings, plan.devices * plan.rounds, revoked=False))
+    add_certificates(installation.settings, plan.already_revoked, revoked=True)
+    cost = list_cost(directory, plan.already_revoked)
+    serials = iter(add_certificates(installation.settings, plan.devices * plan.rounds, revoked=False))
     token, rates = installation.settings.admin_token.read_text().strip(), []
     with LoadClient() as client, Server(directory) as server:
         for _ in range(plan.rounds):
-            requests = [_request(next(serials), token) for _ in range(plan.devices)]
+            requests = [revocation(next(serials), token) for _ in range(plan.devices)]
             burst = client.burst(server.port, requests, REVOKING_CONNECTIONS)
             burst.expect(HTTPStatus.OK)
             rates.append(len(requests) / burst.seconds)
         ended = time.perf_counter()
-        while _behind(installation):
+        while behind(installation):
             time.sleep(0.05)
         listed_after = time.perf_counter() - ended
     installation.services.database.close()
-    return rates, listed_after
+    return cost, rates, listed_after
 
 
-def _behind(installation: Installation) -> bool:
+def behind(installation: Installation) -> bool:
     """Return whether the newest list misses a revocation."""
     authority = installation.services.authorities.named(ISSUER)
     lists = installation.services.revocation_lists
     return lists.latest(authority).revision < lists.store.revision(ISSUER)
 
 
-def _request(serial: str, token: str) -> bytes:
+def revocation(serial: str, token: str) -> bytes:
+    """Return the HTTP request that revokes a certificate."""
     return _HEAD.format(ca=ISSUER, serial=serial, token=token).encode()
 
 
-def _list_cost(directory: Path, size: int) -> ListCost:
-    installation = Installation.create(directory, _CA_KEY)
-    _fill(installation.settings, size, revoked=True)
-    installation.services.database.close()
+def list_cost(directory: Path, size: int) -> ListCost:
+    """Issue a list of all that is revoked in the installation there, in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_issue, directory, size).result()
 
 
 def _issue(directory: Path, size: int) -> ListCost:
     services = open_services(Settings.from_environment(environment(directory))).services
-    authority, base = services.authorities.named(ISSUER), _peak()
+    authority, base = services.authorities.named(ISSUER), peak_megabytes()
     started = time.perf_counter()
     stored = services.revocation_lists.issue(authority, SYSTEM)
     seconds = time.perf_counter() - started
-    return ListCost(size, seconds, base, _peak(), len(stored.crl) / 1e6)
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def _fill(settings: Settings, count: int, *, revoked: bool) -> list[str]:
-    """Write so many certificates of the issuer as rows, behind the server's back; return their serials."""
-    serials = [f"{secrets.randbits(158) | 1 << 157:X}" for _ in range(count)]
-    connection = sqlite3.connect(settings.database)
-    try:
-        with connection:
-            for row in _rows(serials, revoked=revoked):
-                names, values = ", ".join(row), ", ".join("?" * len(row))
-                connection.execute(f"INSERT INTO certificates ({names}) VALUES ({values})", tuple(row.values()))  # noqa: S608 -- the names of _rows
-            if revoked:
-                connection.execute("INSERT OR REPLACE INTO revocation_revisions VALUES (?, ?)", (ISSUER, count))
-    finally:
-        connection.close()
-    return serials
-
-
-def _rows(serials: Sequence[str], *, revoked: bool) -> Iterator[dict[str, Any]]:
-    now = datetime.now(UTC)
-    begun, end = to_text(now), to_text(now + timedelta(days=700))
-    for number, serial in enumerate(serials, start=1):
-        yield {
-            "ca_name": ISSUER,
-            "serial": serial,
-            "state": "issued",
-            "certificate_type": 1,
-            "username": f"row{serial}",
-            "subject_dn": f"CN=row{serial}",
-            "tbs_sha256": serial,
-            "public_key_sha256": serial,
-            "certificate_profile": "CFREE",
-            "profile_sha256": "",
-            "not_before": begun,
-            "not_after": end,
-            "created_at": begun,
-            "revoked_at": begun if revoked else None,
-            "revocation_reason": int(RevocationReason.KEYCOMPROMISE if revoked else RevocationReason.NOTREVOKED),
-            "revocation_revision": number if revoked else 0,
-        }
+    return ListCost(size, seconds, base, peak_megabytes(), len(stored.crl) / 1e6)

@@ -49,6 +49,7 @@ EXPECTED_STATUSES = {
     "KeyInUse": 409,
     "KeyCompromised": 409,
     "SubjectInUse": 409,
+    "AlreadyRegistered": 409,
     "HasGoodCertificate": 409,
     "NotAuthenticated": 401,
     "NotAllowed": 403,

@@ -43,26 +43,37 @@ def test_the_quick_benchmark_measures_something_plausible(tmp_path):
     assert all(figure > 0 for figure in [*events["rates"].values(), *events["longest_ms"].values(), *single])
     revocation = figures["revocation"]
     assert all(rate > 0 for rate in revocation["rates"])
-    assert [(cost["entries"], cost["seconds"] > 0) for cost in revocation["lists"]] == [(5000, True)]
-    assert revocation["lists"][0]["peak_megabytes"] >= revocation["lists"][0]["base_megabytes"] > 0
+    assert (revocation["list"]["entries"], revocation["list"]["seconds"] > 0) == (1000, True)
+    assert revocation["list"]["peak_megabytes"] >= revocation["list"]["base_megabytes"] > 0
+    scale = figures["scale"]
+    assert (scale["stock_before"], scale["stock"], scale["registered"]) == (1000, 5000, 1000)
+    single = [scale[figure] for figure in ("ratio_median", "cold_start", "listed_after", "imported", "posted")]
+    assert all(figure > 0 for figure in [*scale["rates"], *scale["searches"].values(), *single])
+    assert scale["list"]["entries"] == 5000
+    assert all(0 < scale[which]["p50"] <= scale[which]["p99"] for which in ("quiet", "beside_list"))
+    assert figures["failed"] == {}
     audit = figures["audit"]
     assert audit["findings"] == 0
     assert audit["entries"] > 3000
     assert audit["verify_seconds"] > 0
     assert audit["append_p50_ms"] > 0
+    ocsp = figures["ocsp"]
+    assert all(rate > 0 for rate in ocsp["raw_signatures"])
+    assert set(ocsp["scenarios"]) == {"OCSP, signed before", "OCSP, nonce"}
+    for measured in ocsp["scenarios"].values():
+        assert [scenario["connections"] for scenario in measured] == [1, 8]
+        assert all(0 < scenario["median"]["ratio"] < 1.2 for scenario in measured)
 
 
 @pytest.mark.slow
-def test_the_quick_benchmark_of_ocsp_measures_something_plausible(tmp_path):
+def test_a_part_that_fails_is_told_of_and_keeps_no_other_from_being_measured(tmp_path):
     file = tmp_path / "figures.json"
 
-    command = [sys.executable, "-m", "bench", "--quick", "--ocsp", "--json", file]
+    command = [sys.executable, "-m", "bench", "--quick", "--ca-key", "RSA-1", "--only", "issue,ocsp", "--json", file]
     done = run(*command, cwd=Path(__file__).parent.parent)
 
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1
+    assert "FAILED: issue: " in done.stdout
     figures = json.loads(file.read_text())
-    assert all(rate > 0 for rate in figures["raw_signatures"])
-    assert set(figures["scenarios"]) == {"OCSP, signed before", "OCSP, nonce"}
-    for measured in figures["scenarios"].values():
-        assert [scenario["connections"] for scenario in measured] == [1, 8]
-        assert all(0 < scenario["median"]["ratio"] < 1.2 for scenario in measured)
+    assert set(figures["failed"]) == {"issue"}
+    assert figures["ocsp"]["certificates"] > 0

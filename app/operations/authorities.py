@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("midca")
 _SHOWN = 80
+_Compared = tuple[tuple[x509.ObjectIdentifier, str], ...]
 
 
 class Authorities:
@@ -25,6 +26,7 @@ class Authorities:
     def __init__(self, authorities: Iterable[CertificateAuthority]) -> None:
         """Take the CAs in any order."""
         self._by_name = {authority.name: authority for authority in sorted(authorities, key=lambda ca: ca.name)}
+        self._holders_of_subjects = {_compared(ca.certificate.subject): ca.name for ca in self}
 
     def take_over(self, load: Callable[[], Authorities]) -> None:
         """Put what is on disk now in the place of all CAs; when something is wrong with it, keep them and say so."""
@@ -64,8 +66,7 @@ class Authorities:
 
     def holder_of_subject(self, subject: x509.Name) -> str | None:
         """Return the name of the CA whose subject that is, or None."""
-        wanted = _compared(subject)
-        return next((ca.name for ca in self if _compared(ca.certificate.subject) == wanted), None)
+        return self._holders_of_subjects.get(_compared(subject))
 
     def _by_dn(self, text: str) -> CertificateAuthority | None:
         """Return the one CA with that subject, in any order; old clients leave attributes out, but name no others."""
@@ -87,13 +88,11 @@ class Authorities:
         return found[0] if len(found) == 1 else None
 
 
-def _says_no_other(
-    asked: list[tuple[x509.ObjectIdentifier, str]], own: list[tuple[x509.ObjectIdentifier, str]]
-) -> bool:
+def _says_no_other(asked: _Compared, own: _Compared) -> bool:
     """Return whether each attribute is one of the CA's own, whole or cut off at a blank, as shell scripts do."""
     return all(any(oid == other and f"{value} ".startswith(f"{text} ") for other, value in own) for oid, text in asked)
 
 
-def _compared(name: x509.Name) -> list[tuple[x509.ObjectIdentifier, str]]:
+def _compared(name: x509.Name) -> _Compared:
     """Return a name as verifiers compare it: case and runs of blanks do not matter (RFC 5280 section 7.1)."""
-    return [(attribute.oid, " ".join(str(attribute.value).split()).casefold()) for attribute in name]
+    return tuple((attribute.oid, " ".join(str(attribute.value).split()).casefold()) for attribute in name)

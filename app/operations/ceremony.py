@@ -32,6 +32,7 @@ from app.pki.period import in_words
 from app.pki.revocation_list import (
     RevocationListTemplate,
     list_entry,
+    reason_of_entry,
     sign_for_old_clients,
     sign_revocation_list,
 )
@@ -133,24 +134,25 @@ class Ceremony:
         """Sign the lists of a root: all that the last ones named, and ``revoked``. Return the record and the lists."""
         root = self._root(name or self._only_root())
         before = self.medium.lists(root.name)
-        entries = {entry.serial_number: entry for each in before for entry in each}
+        named = [entry for each in before for entry in each]
+        entries = {entry.serial_number: (entry.revocation_date_utc, reason_of_entry(entry)) for entry in named}
         now = self.now().replace(microsecond=0)
         for certificate, reason in revoked:
             if certificate.issuer != root.certificate.subject:
                 raise InvalidInput(f"{to_string(certificate.subject)} was not issued by {root.name}.")
-            entries.setdefault(certificate.serial_number, list_entry(certificate.serial_number, now, reason))
+            entries.setdefault(certificate.serial_number, (now, reason))
         numbers = [each.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for each in before]
         template = RevocationListTemplate(
             number=max([int(now.timestamp()), *(number + 1 for number in numbers)]),
             this_update=now - BACKDATED,
             next_update=min(now + validity, root.certificate.not_valid_after_utc),
-            entries=list(entries.values()),
+            entries=[list_entry(serial, since, reason) for serial, (since, reason) in entries.items()],
         )
         record = self.begin_record("revocation list", root)
         record.note("number", template.number)
         record.note("good until", template.next_update.isoformat())
-        for entry in template.entries:
-            record.note("revoked", f"{entry.serial_number:X} since {entry.revocation_date_utc.isoformat()}")
+        for serial, (since, _reason) in entries.items():
+            record.note("revoked", f"{serial:X} since {since.isoformat()}")
         signed = [self._sign_list(root, scope, template, record) for scope in self._scopes(root)]
         self.medium.save_lists(root.name, signed)
         return record.text + "".join(each.public_bytes(Encoding.PEM).decode() for each in signed)
@@ -198,7 +200,8 @@ class Ceremony:
         root.check_validity(self.now())
         extensions = tuple(root.points.of_list(scope, ListKind.COMPLETE)) if root.points else ()
         sign = sign_for_old_clients if scope == ALL else sign_revocation_list
-        return sign(root, replace(template, extensions=extensions), record.note_to_be_signed)
+        der = sign(root, replace(template, extensions=extensions), record.note_to_be_signed)
+        return x509.load_der_x509_crl(der)
 
     def _scopes(self, root: CertificateAuthority) -> tuple[ListScope, ...]:
         return (ALL, POINT) if root.points else (ALL,)

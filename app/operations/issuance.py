@@ -145,7 +145,7 @@ class Issuance:
 
         def claim() -> None:
             check_may_enrol(entity, again=self._may_enrol_again(entity))  # who renewed a moment ago may not any more
-            self.uniqueness.check(asked, template.subject, profile, authority.name, now)
+            self.uniqueness.check(asked, template, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
                 raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(entity.username) or entity)))
             self.enrolment.reset(entity.username)

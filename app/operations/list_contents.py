@@ -33,9 +33,9 @@ class Entries:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._by_partition: dict[int | None, dict[int, x509.RevokedCertificate]] = defaultdict(dict)
+        self._by_partition: dict[int | None, dict[int, bytes]] = defaultdict(dict)
 
-    def add(self, certificate: RevokedCertificate, entry: x509.RevokedCertificate) -> None:
+    def add(self, certificate: RevokedCertificate, entry: bytes) -> None:
         """Take an entry in the place of an earlier one of the same certificate."""
         self._by_partition[certificate.partition][certificate.serial] = entry
 
@@ -43,7 +43,7 @@ class Entries:
         """Forget a certificate that was released while the list was made."""
         self._by_partition[certificate.partition].pop(certificate.serial, None)
 
-    def covered_by(self, scope: ListScope) -> list[x509.RevokedCertificate]:
+    def covered_by(self, scope: ListScope) -> list[bytes]:
         """Return the entries that belong on a list of that scope."""
         covered = [entries for partition, entries in self._by_partition.items() if scope.covers(partition)]
         return [entry for entries in covered for entry in entries.values()]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from app.pki.der import first_element
 from app.pki.distribution_points import ALL
 from app.pki.revocation_list import (
@@ -64,8 +62,7 @@ class ListSigning:
         was signed on the way to the right length stays recorded and is never handed out.
         """
         sign = sign_for_old_clients if name.scope == ALL else sign_revocation_list
-        signed = sign(authority, template, self._recorder(name, template, shows, actor))
-        der = signed.public_bytes(Encoding.DER)
+        der = sign(authority, template, self._recorder(name, template, shows, actor))
         if name.scope == ALL and ends_on_a_full_line(der):
             # A list that two old clients cannot read is better than none, which every client reads as "refuse all".
             _log.warning("CRL %s of CA %s ends on a full line of base64", template.number, authority.name)

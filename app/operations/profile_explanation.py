@@ -160,7 +160,7 @@ class Explanations:
         now, subject_dn = self.now(), distinguished_name.to_string(asked.subject)
         holder = "EJBCA enforces unique keys and names"
         registered = partial(self.end_entities.check_subject, asked.username, subject_dn, authority.name)
-        held = partial(self.uniqueness.check, asked, template.subject, profile, authority.name, now)
+        held = partial(self.uniqueness.check, asked, template, profile, authority.name, now)
         linted = partial(self.drafts.check, authority, profile, template, serial=_NO_SERIAL, now=now)
         checks: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
             ("issuer", "", "RFC 5280 section 6.1.3", partial(authority.check_usable, now)),

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from app.errors import Conflict, Refusal, StoreUnavailable, WrongStatus
 from app.operations.actor import SYSTEM
 from app.pki.certificate_authority import serial_hex
-from app.pki.distinguished_name import to_string, usual_subject
+from app.pki.distinguished_name import usual_subject
 from app.pki.key_identity import public_key_sha256_of
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
@@ -86,7 +86,7 @@ class RecordedSigning:
                 serial=serial_hex(particulars.serial),
                 certificate_type=subject.certificate_type,
                 username=subject.username,
-                subject_dn=to_string(template.subject),
+                subject_dn=template.subject_dn,
                 tbs=tbs,
                 tbs_sha256=hashlib.sha256(tbs).hexdigest(),
                 csr_sha256=subject.csr_sha256,

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.errors import KeyCompromised, KeyInUse, SubjectInUse
-from app.pki.distinguished_name import to_string
 from app.pki.revocation import RevocationReason
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cryptography import x509
-
     from app.operations.authorities import Authorities
     from app.pki.certificate_profile import CertificateProfile
+    from app.pki.certificate_template import CertificateTemplate
     from app.pki.enrolment_request import EnrolmentRequest
     from app.store.certificate_holders import CertificateHolders
 
@@ -32,11 +30,16 @@ class Uniqueness:
     log_key: str
 
     def check(
-        self, asked: EnrolmentRequest, subject: x509.Name, profile: CertificateProfile, ca_name: str, now: datetime
+        self,
+        asked: EnrolmentRequest,
+        template: CertificateTemplate,
+        profile: CertificateProfile,
+        ca_name: str,
+        now: datetime,
     ) -> None:
-        """Raise a :class:`Conflict` unless the end entity may have its key certified for this subject."""
+        """Raise a :class:`Conflict` unless the end entity may have its key certified for the template's subject."""
         self._check_key(asked, profile)
-        self._check_subject(asked, subject, ca_name, now)
+        self._check_subject(asked.username, template, ca_name, now)
 
     def _check_key(self, asked: EnrolmentRequest, profile: CertificateProfile) -> None:
         username, key = asked.username, asked.public_key_sha256
@@ -57,12 +60,11 @@ class Uniqueness:
                 "already; make a new one."
             )
 
-    def _check_subject(self, asked: EnrolmentRequest, subject: x509.Name, ca_name: str, now: datetime) -> None:
+    def _check_subject(self, username: str, template: CertificateTemplate, ca_name: str, now: datetime) -> None:
         """Another's good certificate may hold even a registered name: by a profile, or after its holder was deleted."""
-        username = asked.username
-        if self.authorities.holder_of_subject(subject) is not None:
+        if self.authorities.holder_of_subject(template.subject) is not None:
             raise SubjectInUse(f"User '{username}' is not allowed to use the subject of a CA.")
-        holder = self.holders.holder_of_subject(ca_name, to_string(subject), now, other_than=username)
+        holder = self.holders.holder_of_subject(ca_name, template.subject_dn, now, other_than=username)
         if holder is not None:
             raise SubjectInUse(
                 f"User '{username}' is not allowed to use same subject DN as the user(s) '{holder}' is/are using "

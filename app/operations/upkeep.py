@@ -1,4 +1,4 @@
-"""What the CA does when nobody asks: one thread a process that looks for what is due."""
+"""What the CA does when nobody asks: a process or a thread of its own looks for what is due."""
 
 from __future__ import annotations
 
@@ -30,18 +30,15 @@ class Upkeep:
                 chore(actor)
             except Refusal as refusal:
                 _log.error("no %s could be issued: %s", made, refusal)
-            except Exception:  # noqa: BLE001 -- the thread must live; the traceback is logged
+            except Exception:  # noqa: BLE001 -- the others must be done; the traceback is logged
                 _log.exception("no %s could be issued", made)
 
-    def start(self, actor: Actor) -> threading.Thread:
-        """Start a thread that does what is due for as long as the process lives."""
+    def run(self, actor: Actor, stop: threading.Event) -> None:
+        """Do what is due until it is told to stop."""
+        while not stop.is_set():
+            self.do_due(actor)
+            stop.wait(_TICK)
 
-        def loop() -> None:
-            while True:
-                self.do_due(actor)
-                ticker.wait(_TICK)
-
-        ticker = threading.Event()
-        thread = threading.Thread(target=loop, name="upkeep", daemon=True)
-        thread.start()
-        return thread
+    def start(self, actor: Actor) -> None:
+        """Do what is due in a thread, as long as the process lives: for WSGI servers that start no process for it."""
+        threading.Thread(target=self.run, args=(actor, threading.Event()), name="upkeep", daemon=True).start()

@@ -10,7 +10,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.errors import ProfileViolation, SigningUnavailable
@@ -20,7 +19,7 @@ from app.pki.distinguished_name import ca_id, to_string
 from app.pki.key_identity import public_key_sha256_of
 from app.pki.name_constraints import problems
 from app.pki.period import after
-from app.pki.write_ahead_key import hash_for, inherited_hash, write_ahead_key
+from app.pki.write_ahead_key import hash_for, inherited_hash, raw_signature, write_ahead_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -184,7 +183,7 @@ class CertificateAuthority:
         constraints = unsigned.extensions.get_extension_for_class(x509.BasicConstraints).value
         if unsigned.issuer != self.certificate.subject or constraints.ca or _answers_for_its_issuer(unsigned):
             raise SigningUnavailable(f"CA '{self.name}' does not sign what is recorded: it is no end entity's.")
-        signature = _raw_signature(key, tbs, unsigned.signature_hash_algorithm)
+        signature = raw_signature(key, tbs, unsigned.signature_hash_algorithm)
         certificate = _assemble(tbs, algorithm, signature)
         self._verify(certificate)
         return certificate
@@ -259,14 +258,6 @@ def _sign(
 ) -> x509.Certificate:
     algorithm = template.hash_algorithm or inherited_hash(key)
     return builder.sign(write_ahead_key(key, record), hash_for(key, algorithm))
-
-
-def _raw_signature(key: CertificateIssuerPrivateKeyTypes, tbs: bytes, algorithm: hashes.HashAlgorithm | None) -> bytes:
-    if isinstance(key, rsa.RSAPrivateKey) and algorithm is not None:
-        return key.sign(tbs, padding.PKCS1v15(), algorithm)
-    if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm is not None:
-        return key.sign(tbs, ec.ECDSA(algorithm))
-    return key.sign(tbs)  # type: ignore[call-arg] # Ed25519, ML-DSA: the hash is part of the algorithm
 
 
 def _assemble(tbs: bytes, algorithm: asn1.TLV, signature: bytes) -> x509.Certificate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.errors import NotAllowed, ProfileViolation
@@ -73,7 +74,7 @@ class CertificateProfile:
     lint: LintLevel = LintLevel.OFF
     text: str = field(default="", repr=False)
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """All rules in the order in which their findings are listed and their extensions stand."""
         for_all = (

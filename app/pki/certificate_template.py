@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+
+from app.pki.distinguished_name import to_string
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -50,6 +53,11 @@ class CertificateTemplate:
     no_end_on: frozenset[int] = frozenset()
     pointers: frozenset[Pointer] = frozenset()
     supersedes: bool = False
+
+    @cached_property
+    def subject_dn(self) -> str:
+        """The subject as EJBCA writes it."""
+        return to_string(self.subject)
 
 
 @dataclass(frozen=True)

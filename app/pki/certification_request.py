@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AttributeOID, NameOID, PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
 from app.errors import MalformedRequest, ProofOfPossessionFailed
+from app.pki.der import sequence
 from app.pki.key_identity import public_key_sha256_of
 from app.pki.text import forbidden_character
 
@@ -152,15 +153,8 @@ def _extension_values(csr: x509.CertificateSigningRequest) -> dict[x509.ObjectId
         requested = csr.attributes.get_attribute_for_oid(_EXTENSION_REQUEST).value
     except x509.AttributeNotFound:
         return {}
-    found = asn1.decode_der(_Extensions, _sequence(_sequence(requested)))  # the library gives the content alone
+    found = asn1.decode_der(_Extensions, sequence([sequence([requested])]))  # the library gives the content alone
     return {extension.oid: extension.value for extension in found.extensions}
-
-
-def _sequence(content: bytes) -> bytes:
-    """Return the content with the head of a SEQUENCE (X.690 section 8.1.3)."""
-    length = len(content).to_bytes((len(content).bit_length() + 7) // 8)
-    short = len(content) < 0x80  # noqa: PLR2004 -- from here on the length has a length
-    return b"\x30" + (bytes([len(content)]) if short else bytes([0x80 | len(length)]) + length) + content
 
 
 def _check_signature(csr: x509.CertificateSigningRequest) -> None:

@@ -57,13 +57,13 @@ def parse(text: str) -> x509.Name:
     Types may be in any case and blanks may stand around ``,`` and ``=``. Raises :class:`InvalidInput` when the text is
     no name, an attribute type is unknown, a value holds a character no name may hold, or an attribute is multi-valued.
     """
-    canonical = ",".join(_canonical_attribute(part) for part in _split(text))
+    attributes = [_canonical_attribute(part) for part in _split(text)]
     try:
-        name = x509.Name.from_rfc4514_string(canonical, attr_name_overrides=_OID_BY_TYPE)
+        name = x509.Name.from_rfc4514_string(",".join(reversed(attributes)), attr_name_overrides=_OID_BY_TYPE)
     except ValueError as error:
         reason = str(error) or "it does not follow RFC 4514"
         raise InvalidInput(f"The distinguished name {text[:_SHOWN]!r} cannot be read: {reason}.") from error
-    return x509.Name(reversed(checked(name).rdns))
+    return checked(name)
 
 
 def of_common_name(common_name: str) -> x509.Name:
@@ -77,7 +77,7 @@ def of_common_name(common_name: str) -> x509.Name:
 
 def to_string(name: x509.Name) -> str:
     """Write a name as EJBCA does: the certificate's order, no blank after the comma, RFC 4514 escapes."""
-    return x509.Name(reversed(name.rdns)).rfc4514_string(attr_name_overrides=_TYPE_BY_OID)
+    return ",".join(rdn.rfc4514_string(attr_name_overrides=_TYPE_BY_OID) for rdn in name.rdns)
 
 
 def usual_subject(username: str) -> str:

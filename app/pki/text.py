@@ -16,6 +16,8 @@ def forbidden_character(text: str) -> str | None:
     The replacement character is refused too: it is what a broken UTF-8 sequence in a URL turns into, so two different
     byte strings would share it.
     """
+    if text.isascii() and text.isprintable():  # nearly every name
+        return None
     for character in text:
         if character == _REPLACEMENT_CHARACTER or unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
             return f"U+{ord(character):04X}"

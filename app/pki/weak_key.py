@@ -15,6 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
+import gmpy2
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 
@@ -70,7 +71,8 @@ def warm_up() -> None:
 
 
 def _rsa_weakness(numbers: rsa.RSAPublicNumbers) -> str | None:
-    found = badkeys.checkrsa(numbers.n, e=numbers.e, checks=tuple(_WEAKNESSES))
+    modulus = gmpy2.mpz(numbers.n)  # once: each of the hundred steps of Fermat's method would convert it again
+    found = badkeys.checkrsa(modulus, e=numbers.e, checks=tuple(_WEAKNESSES))
     return next((text for check, text in _WEAKNESSES.items() if check in found), None)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,3 +90,12 @@ def write_ahead_key(key: CertificateIssuerPrivateKeyTypes, record: Callable[[byt
         if isinstance(key, abstract):
             return concrete(key, record)
     raise TypeError(f"{type(key).__name__} is no key a CA can sign with")
+
+
+def raw_signature(key: CertificateIssuerPrivateKeyTypes, tbs: bytes, algorithm: hashes.HashAlgorithm | None) -> bytes:
+    """Return the signature of bytes that were recorded, as a builder's ``sign`` would make it."""
+    if isinstance(key, rsa.RSAPrivateKey) and algorithm is not None:
+        return key.sign(tbs, padding.PKCS1v15(), algorithm)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm is not None:
+        return key.sign(tbs, ec.ECDSA(algorithm))
+    return key.sign(tbs)  # type: ignore[call-arg] # Ed25519, ML-DSA: the hash is part of the algorithm

@@ -23,6 +23,7 @@ LogRow = tuple[int, str, str, str]
 
 _PAGE: Final = 5000
 _COLUMNS: Final = "seq, at, entry, chain_sha256"
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Action(StrEnum):
@@ -76,7 +77,7 @@ class AuditEntry:
         if self.tenant is not None:
             who["actor_tenant"] = self.tenant
         what = {"action": self.action, "object": self.name, "result": self.result}
-        return json.dumps({**self.details, **who, **what, "seq": seq, "at": at}, sort_keys=True, separators=(",", ":"))
+        return _CANONICAL.encode({**self.details, **who, **what, "seq": seq, "at": at})
 
 
 class AuditLog:

@@ -89,7 +89,7 @@ class AuditedRows:
         while page := self._database.tuples(
             "SELECT serial, revocation_reason, not_after, revocation_revision FROM certificates WHERE ca_name = :ca "
             "AND (revocation_revision, serial) > (:after, :serial) AND revocation_revision <= :revision "
-            "AND revocation_revision > 0 ORDER BY revocation_revision, serial LIMIT :page",
+            "AND revocation_revision <> 0 ORDER BY revocation_revision, serial LIMIT :page",
             ca=ca_name,
             revision=revision,
             after=after[0],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,7 @@ class Database(ABC):
 
     def insert(self, table: str, row: Row) -> None:
         """Insert one row inside the open transaction; ``table`` and the keys are names from this code, never input."""
-        columns = ", ".join(row)
-        values = ", ".join(f":{column}" for column in row)
-        self.execute(f"INSERT INTO {table} ({columns}) VALUES ({values})", **row)  # noqa: S608 # nosec B608
+        self.execute(_insertion(table, tuple(row)), **row)
 
     def script(self, statements: list[str]) -> None:
         """Run schema statements inside the open transaction."""
@@ -65,3 +64,9 @@ class Database(ABC):
         """Raise :class:`app.errors.StoreUnavailable` unless a write transaction can be opened now."""
         with self.transaction():
             self.rows("SELECT 1")
+
+
+@cache
+def _insertion(table: str, columns: tuple[str, ...]) -> str:
+    values = ", ".join(f":{column}" for column in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 # nosec B608

@@ -1,23 +1,20 @@
 """The one connection of a process that writes: acts that come together are made durable together.
 
-A commit waits for the disk far longer than its statements take. So threads take turns at one connection, each act in a
-savepoint of its own, and whoever finds nobody waiting behind it commits for all since the last commit. Each act is
-whole or not there, and no thread goes on before the commit that holds its act is on disk. That goes for an act that is
-refused, too: what it was refused for may be another act of the same commit. A thread that finds the connection free
-commits at once: nobody is ever waited for.
+A commit waits for the disk far longer than its statements take. So threads take turns at one connection, each act but
+the first in a savepoint of its own, and whoever finds nobody waiting behind it commits for all since the last commit.
+Each act is whole or not there, and no thread goes on before the commit that holds its act is on disk. That goes for an
+act that is refused, too: what it was refused for may be another act of the same commit. A thread that finds the
+connection free commits at once: nobody is ever waited for.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from contextlib import suppress
+from typing import Any, Final, Protocol
 
 from app.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 """The names of a query's columns, and its rows."""
@@ -53,20 +50,28 @@ class WritingConnection(Protocol):
         """True when no transaction can be opened by it any more, but perhaps by a new one."""
 
 
-class _Commit:
+class Commit:
     """What several acts wait for."""
 
     def __init__(self) -> None:
         self.acts = 0
         self.begun = time.monotonic()
-        self.done = threading.Event()
         self.failure: StoreUnavailable | None = None
+        self._done: threading.Event | None = None  # until somebody leaves the commit to another
+
+    def leave_to_another(self) -> None:
+        self._done = self._done or threading.Event()
+
+    def finish(self) -> None:
+        if self._done is not None:
+            self._done.set()
 
     def may_grow(self) -> bool:
         return self.failure is None and self.acts < _MOST_ACTS and time.monotonic() - self.begun < _LONGEST
 
     def wait(self) -> None:
-        self.done.wait()
+        if self._done is not None:
+            self._done.wait()
         if self.failure is not None:
             # An exception is one thread's: its traceback grows where it is raised.
             raise StoreUnavailable(str(self.failure))
@@ -81,25 +86,36 @@ class Writer:
         self._turn = threading.Lock()
         self._waiting = 0
         self._counting = threading.Lock()
-        self._commit: _Commit | None = None
+        self._commit: Commit | None = None
 
-    @contextmanager
-    def act(self) -> Iterator[None]:
-        """Run the block as one act; return when it is on disk. A block that raises has done nothing.
-
-        What it raises arrives when all that it has seen is on disk, and as :class:`StoreUnavailable` if that fails.
-        """
+    def begin_act(self) -> Commit:
+        """Wait for this thread's turn and open an act; return the commit that it goes into."""
         deadline = time.monotonic() + TIMEOUT
-        commit = None
         self._take_turn()
         try:
             commit = self._joined(deadline)
-            with self._savepoint(commit):
-                yield
+            if commit.acts:
+                self.connection.execute("SAVEPOINT act")
+        except BaseException:
+            self._give_turn()
+            raise
+        return commit
+
+    def end_act(self, commit: Commit, *, failed: bool) -> None:
+        """End the act and give the turn on; return when it is on disk. One that ``failed`` has done nothing.
+
+        It returns when all that it has seen is on disk, and raises :class:`StoreUnavailable` if that fails.
+        """
+        alone = not commit.acts
+        try:
+            if failed:
+                self._take_back(commit)
+            else:
+                self._keep(commit)
         finally:
             self._give_turn()
-            if commit is not None:
-                commit.wait()
+        if not (failed and alone):
+            commit.wait()
 
     def close(self) -> None:
         """Close the connection; no act may be under way."""
@@ -112,27 +128,28 @@ class Writer:
         with self._counting:
             self._waiting -= 1
 
-    def _joined(self, deadline: float) -> _Commit:
+    def _joined(self, deadline: float) -> Commit:
         """Return the commit that this turn's act goes into: the one that others wait for, or a new one."""
         check_in_time(deadline)
         if self._commit is None:
             self.connection.begin()
-            self._commit = _Commit()
+            self._commit = Commit()
         return self._commit
 
-    @contextmanager
-    def _savepoint(self, commit: _Commit) -> Iterator[None]:
-        self.connection.execute("SAVEPOINT act")
+    def _keep(self, commit: Commit) -> None:
         try:
-            yield
-            self.connection.execute("RELEASE SAVEPOINT act")
+            if commit.acts:
+                self.connection.execute("RELEASE SAVEPOINT act")
         except BaseException:
             self._take_back(commit)
             raise
         commit.acts += 1
 
-    def _take_back(self, commit: _Commit) -> None:
+    def _take_back(self, commit: Commit) -> None:
         """Undo the act alone; where that fails, or all was undone (a full disk), no act of this commit happens."""
+        if not commit.acts:
+            commit.failure = StoreUnavailable("The only act was taken back.")
+            return
         try:
             self.connection.execute("ROLLBACK TO SAVEPOINT act")
             self.connection.execute("RELEASE SAVEPOINT act")
@@ -143,12 +160,16 @@ class Writer:
         """Commit for all, unless somebody waits who will."""
         commit = self._commit
         try:
-            if commit is not None and not (self._waiting and commit.may_grow()):
+            if commit is None:
+                return
+            if self._waiting and commit.may_grow():
+                commit.leave_to_another()
+            else:
                 self._finish(commit)
         finally:
             self._turn.release()
 
-    def _finish(self, commit: _Commit) -> None:
+    def _finish(self, commit: Commit) -> None:
         self._commit = None
         try:
             if commit.failure is None:
@@ -159,7 +180,7 @@ class Writer:
             if commit.failure is not None:
                 with suppress(StoreUnavailable):
                     self.connection.rollback()
-            commit.done.set()
+            commit.finish()
 
 
 def check_in_time(deadline: float) -> None:

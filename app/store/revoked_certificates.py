@@ -11,7 +11,7 @@ from app.store.times import from_text, to_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.store.database import Database, Row
+    from app.store.database import Database
 
 _PAGE = 5000
 
@@ -56,14 +56,10 @@ class RevokedCertificates:
         """
         after = (since_revision, "~")  # behind every serial
         while page := self._changed(ca_name, after, ended_before):
-            for row in page:
-                yield RevokedCertificate(
-                    int(row["serial"], 16),
-                    from_text(row["revoked_at"]) if row["revoked_at"] else None,
-                    RevocationReason(row["revocation_reason"]),
-                    row["crl_partition"],
-                )
-            after = (page[-1]["revocation_revision"], page[-1]["serial"])
+            for serial, revoked_at, reason, partition, _ in page:
+                at = from_text(revoked_at) if revoked_at else None
+                yield RevokedCertificate(int(serial, 16), at, RevocationReason(reason), partition)
+            after = (page[-1][4], page[-1][0])
 
     def holders(self, ca_name: str, after: Place, limit: int) -> list[Revoked]:
         """Return whose certificates were revoked or held behind that place, in the order in which it happened.
@@ -72,7 +68,7 @@ class RevokedCertificates:
         """
         rows = self._database.rows(
             "SELECT serial, username, subject_dn, revocation_reason, revoked_at, not_after, revocation_revision "
-            "FROM certificates WHERE ca_name = :ca AND revocation_revision > 0 "
+            "FROM certificates WHERE ca_name = :ca AND revocation_revision <> 0 "
             "AND (revocation_revision, serial) > (:revision, :serial) "
             "AND revocation_reason >= 0 AND state = 'issued' AND certificate_type = 1 "
             "ORDER BY revocation_revision, serial LIMIT :limit",
@@ -106,16 +102,18 @@ class RevokedCertificates:
         """Return the partitions in which a certificate was revoked, held or released since that revision."""
         rows = self._database.rows(
             "SELECT DISTINCT crl_partition FROM certificates "
-            "WHERE ca_name = :ca AND revocation_revision > 0 AND revocation_revision > :since",
+            "WHERE ca_name = :ca AND revocation_revision <> 0 AND revocation_revision > :since",
             ca=ca_name,
             since=since_revision,
         )
         return {row["crl_partition"] for row in rows}
 
-    def _changed(self, ca_name: str, after: tuple[int, str], ended_before: datetime) -> list[Row]:
-        return self._database.rows(
+    def _changed(
+        self, ca_name: str, after: Place, ended_before: datetime
+    ) -> list[tuple[str, str | None, int, int | None, int]]:
+        return self._database.tuples(
             "SELECT serial, revoked_at, revocation_reason, crl_partition, revocation_revision FROM certificates "
-            "WHERE ca_name = :ca AND revocation_revision > 0 AND not_after >= :end "
+            "WHERE ca_name = :ca AND revocation_revision <> 0 AND not_after >= :end "
             "AND (revocation_revision, serial) > (:revision, :serial) "
             "ORDER BY revocation_revision, serial LIMIT :page",
             ca=ca_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlite_utils
@@ -16,41 +16,47 @@ from app.store.sqlite_queue import Queue
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
     from pathlib import Path
 else:  # the one that sqlite-utils takes: two libraries on one file in one process undo each other's locks
     from sqlite_utils.utils import sqlite3
 
-_CACHE_KIB: Final = 256  # a connection: there is one for each thread, and the kernel has the pages anyway
+_CACHE_KIB: Final = 256  # a connection; the kernel has the pages anyway
 # Below this version a rare race between several writers in WAL mode can corrupt the file (sqlite.org, 3.51.3 notes).
 WAL_IS_SAFE: Final = sqlite3.sqlite_version_info >= (3, 51, 3)
 
 
 class Connection:
-    """A connection of one thread, and its place in the line for the file."""
+    """A connection that threads take turns at, and its place in the line for the file."""
 
-    def __init__(self, path: Path, *, wal: bool, shared: bool = False) -> None:
-        """Open the file, with a write-ahead log or a rollback journal; ``shared`` between threads that take turns."""
+    def __init__(self, path: Path, *, wal: bool) -> None:
+        """Open the file, with a write-ahead log or a rollback journal."""
         self.files = SqliteFiles(path, wal=wal)
-        with _translated():
-            connection = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=not shared)
+        try:
+            connection = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
             self._database = sqlite_utils.Database(connection, execute_plugins=False)
             connection.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute("PRAGMA foreign_keys = ON")
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from error
         self.queue = Queue(path)
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """Run a statement; return its cursor."""
-        with _translated():
-            return self._database.execute(sql, parameters)
+        try:
+            # Not by sqlite-utils, which looks at each statement for whether it has to commit it.
+            return self._database.conn.execute(sql, parameters)
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from error
 
     def query(self, sql: str, parameters: Any) -> Answer:
         """Return the names of the columns and all rows of a query."""
-        with _translated():
-            cursor = self._database.execute(sql, parameters)
+        try:
+            cursor = self._database.conn.execute(sql, parameters)
             return [column[0] for column in cursor.description], cursor.fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from error
 
     def copy_to(self, path: Path) -> None:
         """Copy the database as it is at one moment into an empty file."""
@@ -113,10 +119,6 @@ class SqliteWritingConnection(Connection):
             self.queue.leave()
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the library's errors into ours."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise StoreUnavailable(f"The database cannot be used now: {error}.") from error
+def _refused(error: Exception) -> StoreUnavailable:
+    """Turn the library's error into ours."""
+    return StoreUnavailable(f"The database cannot be used now: {error}.")

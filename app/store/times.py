@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 def to_text(moment: datetime) -> str:
     """Return e.g. ``2026-01-31T12:00:00.000000+00:00``."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds")
 
 
 def from_text(text: str) -> datetime:

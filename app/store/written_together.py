@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import threading
 from abc import abstractmethod
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.store.database import Database, Row
-from app.store.group_commit import Answer, Writer
+from app.store.group_commit import Answer, Commit, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from app.store.group_commit import WritingConnection
+
+
+class Act(NamedTuple):
+    """A transaction that is open: by which writer, and the commit that will hold it."""
+
+    writer: Writer
+    commit: Commit
 
 
 class WrittenTogether(Database):
@@ -52,17 +58,30 @@ class WrittenTogether(Database):
             raise RuntimeError("a write outside of a transaction")
         return int(writer.connection.execute(sql, parameters).rowcount)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Run the block as one durable transaction: on leaving it, all of it is on disk, or none of it happened."""
+        return _Transaction(self)
+
+    def begin(self) -> Act:
+        """Open a transaction of this thread."""
         if self._acting() is not None:
             raise RuntimeError("a transaction inside of a transaction")
-        with self._use_writer() as writer, writer.act():
-            self._local.acting = writer, os.getpid()
-            try:
-                yield
-            finally:
-                self._local.acting = None
+        writer = self._take_writer()
+        try:
+            act = Act(writer, writer.begin_act())
+        except BaseException:
+            self._give_writer_back()
+            raise
+        self._local.acting = writer
+        return act
+
+    def end(self, act: Act, *, failed: bool) -> None:
+        """Commit the transaction, or take it back."""
+        self._local.acting = None
+        try:
+            act.writer.end_act(act.commit, failed=failed)
+        finally:
+            self._give_writer_back()
 
     def close(self) -> None:
         """Close the process's writer if no thread uses it; the next use opens it again."""
@@ -76,11 +95,9 @@ class WrittenTogether(Database):
 
     def _acting(self) -> Writer | None:
         """Return the writer whose turn this thread has."""
-        writer, pid = getattr(self._local, "acting", None) or (None, None)
-        return writer if pid == os.getpid() else None
+        return getattr(self._local, "acting", None)
 
-    @contextmanager
-    def _use_writer(self) -> Iterator[Writer]:
+    def _take_writer(self) -> Writer:
         with self._guard:
             if self._writer_pid != os.getpid():
                 self._writer, self._writer_pid, self._acts = None, os.getpid(), 0
@@ -89,14 +106,26 @@ class WrittenTogether(Database):
             if self._writer is None:
                 self._writer = Writer(self._open_writer())
             self._acts += 1
-            writer = self._writer
-        try:
-            yield writer
-        finally:
-            with self._guard:
-                self._acts -= 1
+            return self._writer
+
+    def _give_writer_back(self) -> None:
+        with self._guard:
+            self._acts -= 1
 
     def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+class _Transaction:
+    """The context of a transaction. A generator would cost more than several of the statements within it."""
+
+    def __init__(self, database: WrittenTogether) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._act = self._database.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._database.end(self._act, failed=kind is not None)

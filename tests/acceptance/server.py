@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import socket
 import ssl
@@ -141,7 +142,12 @@ class RunningServer:
         """The process ids of the workers that are alive."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if _is_alive(child)]
+        beside = {*self.beside("does the upkeep"), *self.beside("reads device events")}
+        return [int(child) for child in children if _is_alive(child) and int(child) not in beside]
+
+    def beside(self, task: str) -> list[int]:
+        """The process ids of all that have had a task beside the workers, as the log tells; the newest is the last."""
+        return [int(pid) for pid in re.findall(rf"process (\d+) {task}", self.log)]
 
     def get(self, path: str, token: str | None = None) -> Answer:
         return self._ask(urllib.request.Request(self._url(path), headers=_headers(token)))

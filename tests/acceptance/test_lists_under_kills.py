@@ -93,7 +93,7 @@ def revoke(servers: list[RunningServer], serial: str, chance: random.Random) -> 
 
 
 def kill_now_and_then(servers: list[RunningServer], over: threading.Event, chance: random.Random) -> int:
-    """Kill a worker, or one of the second and third server as a whole, which is started again."""
+    """Kill a worker, who issues lists, or one of the second and third server as a whole, which is started again."""
     for kills in range(1, KILLS + 1):
         if over.wait(chance.uniform(0.1, 0.6)):
             return kills - 1
@@ -102,7 +102,8 @@ def kill_now_and_then(servers: list[RunningServer], over: threading.Event, chanc
             server.kill()
             server.start()
         else:
-            os.kill(chance.choice(some_worker(server)), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # who issued lists may be dead yet
+                os.kill(chance.choice([*some_worker(server), *server.beside("does the upkeep")[-1:]]), signal.SIGKILL)
     return KILLS
 
 
@@ -134,7 +135,7 @@ def test_every_list_shows_just_what_was_revoked_when_it_was_begun(servers, tmp_p
         "state = 'issued' AND scope = 'all' ORDER BY number"
     )
     numbers = [number for number, _revision, kind in rows if kind == "complete"]
-    assert len(numbers) == len(set(numbers)) > KILLS / 4
+    assert len(numbers) == len(set(numbers)) >= 3
     revision_of = {number: revision for number, revision, kind in rows if kind == "complete"}
     assert list(revision_of.values()) == sorted(revision_of.values())
     for crl in reader.lists:

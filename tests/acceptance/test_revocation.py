@@ -71,10 +71,10 @@ def test_gnutls_openssl_and_pkilint_accept_the_list(server, tmp_path, fetch_list
     assert json.loads(run(linter, "lint", *options, crl).stdout) == {"results": []}
 
 
-def test_lists_go_on_after_every_worker_was_killed(server, tmp_path, fetch_list):
+def test_lists_go_on_after_every_worker_and_the_upkeep_were_killed(server, tmp_path, fetch_list):
     enrol(server, tmp_path, "lost")
-    for worker in server.workers():
-        run("kill", "-KILL", str(worker))
+    for process in [*server.workers(), *server.beside("does the upkeep")]:
+        run("kill", "-KILL", str(process))
     server.wait_until_healthy()
     revoke(server, "lost")
     wait_for_entry(server, fetch_list)

@@ -128,6 +128,10 @@ def of_users() -> Iterator[Case]:
     yield Case("user_put_bad_json", "Not JSON.", Request("POST", "/user", ADMIN | JSON, '{"username"'))
     yield Case("user_put_bad_mimetype", "Not sent as JSON.", Request("POST", "/user", ADMIN, "{}"))
     yield Case("user_put_no_token", "Only a registrar may.", Request("POST", "/user", JSON, named))
+    many = {"users": [named, {"username": "f60c29", "caName": "abcde"}, 1]}
+    yield Case("users_put", "Each is answered as it would be alone.", Request("POST", "/users", ADMIN | JSON, many))
+    yield Case("users_put_no_list", "Must be one.", Request("POST", "/users", ADMIN | JSON, {"users": named}))
+    yield Case("users_put_no_token", "Only a registrar may.", Request("POST", "/users", JSON, many))
     yield Case("user_get", "All 19 keys.", admin("GET", "/user/f60c28"), REGISTERED)
     yield Case("user_get_enrolled", "GENERATED once it has signed.", admin("GET", "/user/f60c28"), ENROLLED)
     yield Case("user_get_unknown", "No such end entity.", admin("GET", "/user/nobody"))

@@ -219,7 +219,8 @@ def test_without_a_database_the_rest_is_answered(installation, make_installation
 
 
 def test_counting_reads_no_rows(installation):
-    connection = installation.services.database._reader()._database.conn
+    with installation.services.database._reader() as reader:
+        connection = reader._database.conn
     asked = []
     connection.set_trace_callback(asked.append)
     counts(installation.services.database)

@@ -30,6 +30,7 @@ MAY = {
     ("DELETE", "/ca/<issuer>/certificate/<serial>"): WRITES,
     ("GET", "/ca/<name>/revocations"): READS,
     ("POST", "/user"): WRITES,
+    ("POST", "/users"): WRITES,
     ("GET", "/user/<username>"): READS,
     ("DELETE", "/user/<username>"): WRITES,
     ("GET", "/user/<username>/find"): READS,

@@ -228,7 +228,8 @@ def work_of(installation, name: str, passwd: str) -> tuple[Counter, list[str]]:
 
     installation.sql("DELETE FROM password_failures")
     database = installation.services.database
-    connections = [each._database.conn for each in (database._reader(), database._writer.connection)]
+    with database._reader() as reader:  # which is the one that is read by next
+        connections = [each._database.conn for each in (reader, database._writer.connection)]
     for connection in connections:
         connection.set_trace_callback(lambda text: statements.append(text.split("WHERE")[0].split("VALUES")[0]))
     sys.setprofile(note)

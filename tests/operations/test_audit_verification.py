@@ -7,6 +7,7 @@ from sqlite_utils.utils import sqlite3
 
 from app.errors import InvalidInput
 from app.operations.audit_findings import FindingKind
+from app.operations.audit_verification import AuditVerification
 from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action, chained
 from tests.builders import csr, key, one_line
@@ -44,7 +45,7 @@ def kinds(installation, **copies) -> set[str]:
 
 
 def verified(installation, **copies):
-    return installation.services.audit_verification.run(**copies)
+    return AuditVerification(installation.services.checkpoints).run(**copies)
 
 
 def size(installation) -> int:

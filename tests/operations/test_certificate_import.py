@@ -8,6 +8,7 @@ from cryptography import x509
 
 from app.errors import Conflict, InvalidInput
 from app.operations.actor import SYSTEM
+from app.operations.audit_verification import AuditVerification
 from app.operations.certificate_import import UNKNOWN_HOLDER, CertificateImport, TakenList
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import RevocationListTemplate, sign_revocation_list
@@ -43,7 +44,7 @@ def forgotten(installation) -> x509.Certificate:
 
 
 def found(installation) -> list[str]:
-    return [finding.sentence for finding in installation.services.audit_verification.run().findings.found]
+    return [finding.sentence for finding in AuditVerification(installation.services.checkpoints).run().findings.found]
 
 
 def listed(installation) -> set[str]:
@@ -174,10 +175,10 @@ def test_list_makes_more_of_a_hold_and_less_of_nothing(installation, importing):
 def test_list_that_another_key_signed_in_the_name_of_the_ca_is_refused(installation, importing):
     own = installation.services.authorities.named("IOTmidCA")
     template = RevocationListTemplate(1, installation.clock(), installation.clock() + timedelta(days=1), [])
-    foreign = sign_revocation_list(replace(authority(), chain=own.chain), template, lambda _: None)
+    der = sign_revocation_list(replace(authority(), chain=own.chain), template, lambda _: None)
 
     with pytest.raises(InvalidInput, match="was not signed by a CA of this server"):
-        importing.take_list(foreign, ACTOR)
+        importing.take_list(x509.load_der_x509_crl(der), ACTOR)
 
 
 @pytest.mark.parametrize("reason", ["NOTREVOKED", "REMOVEFROMCRL", "CERTIFICATEHOLD"])

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.bootstrap import open_services
 from app.errors import ConfigurationError, Unavailable
 from app.operations.actor import SYSTEM
+from app.operations.audit_verification import AuditVerification
 from app.operations.checkpoints import ENTRIES
 from app.pki.merkle_tree import leaf_hash, root_of
 from app.settings import shipped
@@ -200,7 +201,7 @@ def test_checkpoint_that_reached_the_file_alone_is_no_contradiction(installation
 
     checkpoints.write()
 
-    assert installation.services.audit_verification.run().findings.found == []
+    assert AuditVerification(installation.services.checkpoints).run().findings.found == []
 
 
 TAMPERED = {
@@ -290,5 +291,5 @@ def test_log_that_is_older_than_the_tree_is_covered_from_its_first_entry(install
 
     saved = opened.services.checkpoints.file.newest()
     assert saved.root == root_of(map(leaf_hash, entries(installation)))
-    assert opened.services.audit_verification.run().findings.found == []
+    assert AuditVerification(opened.services.checkpoints).run().findings.found == []
     opened.services.database.close()

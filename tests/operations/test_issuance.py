@@ -209,8 +209,8 @@ def test_end_entity_may_renew_with_its_own_key(installation):
 @pytest.mark.parametrize("name", ["IOTmidCA", "IOTrootCA"])
 def test_key_of_a_ca_is_refused(installation, name):
     """A30."""
-    passphrase = installation.settings.key_passphrase.read(create=False)[0]
-    ca_key = AuthorityFiles(installation.settings.authority_files, PrivateKeys(lambda: (passphrase,))).key(name)
+    passphrases = installation.settings.key_passphrase.read(create=False)
+    ca_key = AuthorityFiles(installation.settings.authority_files, PrivateKeys(lambda: passphrases)).key(name)
     installation.add()
 
     refused(installation, KeyInUse, request=one_line(csr(signing_key=ca_key)), match="key of a CA")

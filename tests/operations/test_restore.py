@@ -11,6 +11,7 @@ from app.command import _places
 from app.errors import ConfigurationError, Conflict, InvalidInput, Refusal
 from app.files.checkpoint_files import CheckpointFile
 from app.operations.actor import SYSTEM
+from app.operations.audit_verification import AuditVerification
 from app.operations.restoring import LIST_NUMBERS, Restoring
 from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
@@ -49,7 +50,7 @@ def numbers(installation) -> list[int]:
 
 
 def findings(installation, **copies) -> tuple[list[str], tuple[str, ...]]:
-    done = installation.services.audit_verification.run(**copies)
+    done = AuditVerification(installation.services.checkpoints).run(**copies)
     return [finding.sentence for finding in done.findings.found], done.notes
 
 
@@ -405,7 +406,7 @@ def test_into_an_empty_postgresql_and_no_other(installation, postgresql):
         shutil.copytree(installation.settings.data / name, settings.data / name, dirs_exist_ok=True)
     oracle = SignerOracle(base / "oracle")
     services = open_services(settings, create=True, now=installation.clock, signing_key=oracle.wrap).services
-    assert services.audit_verification.run().findings.found == []
+    assert AuditVerification(services.checkpoints).run().findings.found == []
     assert len(services.certificates.of_user("f60c28")) == 1
     assert services.checkpoints.restores.all()[0].list_number > installation.clock().timestamp()
     services.database.close()

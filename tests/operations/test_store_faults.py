@@ -4,6 +4,7 @@ import pytest
 from cryptography import x509
 
 from app.errors import Refusal
+from app.operations.audit_verification import AuditVerification
 from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
 from app.web import create_app
@@ -122,7 +123,7 @@ def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(instal
     assert snapshot(installation, *SNAPSHOT, "revocation_lists") == before
     assert installation.oracle.signed() == signed
     installation.sql("DROP TRIGGER fault")
-    assert installation.services.audit_verification.run().findings.found == []
+    assert AuditVerification(installation.services.checkpoints).run().findings.found == []
 
 
 @pytest.mark.parametrize("act", ["create", "revoke"])

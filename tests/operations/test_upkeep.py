@@ -1,4 +1,5 @@
 import logging
+import queue
 import threading
 
 from app.errors import StoreUnavailable
@@ -24,21 +25,27 @@ def test_chore_that_fails_is_logged_and_keeps_no_other_from_its_turn(caplog):
     assert "a bug" in caplog.text
 
 
-def test_thread_comes_back_to_each_chore():
-    turns: list[str] = []
-    enough = threading.Event()
+def test_comes_back_to_each_chore_until_it_is_told_to_stop():
+    turns, stop = [], threading.Event()
 
     def chore(name: str):
         def do(_actor) -> int:
             turns.append(name)
-            if len(turns) >= 4:
-                enough.set()
+            if len(turns) == 4:
+                stop.set()
             return 1
 
         return do
 
-    thread = Upkeep({"one": chore("one"), "other": chore("other")}).start(ACTOR)
+    Upkeep({"one": chore("one"), "other": chore("other")}).run(ACTOR, stop)
 
-    assert enough.wait(10)
-    assert turns[:4] == ["one", "other", "one", "other"]
-    assert thread.daemon  # it ends with the process
+    assert turns == ["one", "other", "one", "other"]
+
+
+def test_thread_does_the_chores_and_ends_with_its_process():
+    done: queue.Queue[threading.Thread] = queue.Queue()
+
+    Upkeep({"one": lambda _actor: done.put(threading.current_thread()) or 1}).start(ACTOR)
+
+    assert done.get(timeout=10).daemon
+    assert done.get(timeout=10) is not threading.current_thread()

@@ -1,5 +1,6 @@
 import pytest
 
+from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
 from app.store.certificate_search import CertificateSearch, Condition
 from app.store.certificates import CertificateType
@@ -49,12 +50,17 @@ def test_one_past_its_end_is_not_good_any_more(world):
 def test_by_the_time_that_is_left(world):
     soon = world.clock.now.replace(year=world.clock.now.year + 1)
     assert found(world, ends_before=soon) == []
-    assert len(found(world, ends_before=soon.replace(year=soon.year + 2))) == 4
+    assert found(world, ends_before=soon.replace(year=soon.year + 2)) == ["good", "held", "revoked", "odd"], (
+        "soonest first"
+    )
 
 
 def test_by_the_beginning_of_the_serial(world):
     assert found(world, serial=world.serials["held"][:12]) == ["held"]
     assert found(world, serial="%") == []
+    assert [name for digit in "0123456789ABCDEF" for name in found(world, serial=digit)] == sorted(
+        world.serials, key=world.serials.__getitem__
+    )
 
 
 def test_by_a_part_of_the_subject_taken_as_it_is(world):
@@ -69,3 +75,11 @@ def test_by_a_part_of_the_subject_taken_as_it_is(world):
 def test_by_end_entity_and_ca(world):
     assert found(world, entity="good", ca_name="IOTmidCA") == ["good"]
     assert found(world, entity="good", ca_name="IOTrootCA") == []
+
+
+def test_end_entities_of_a_state_by_name_page_by_page(world):
+    world.add("another")
+    page = world.services.end_entities.store.page
+    assert [row.username for row in page(status=EndEntityStatus.GENERATED, limit=3)] == ["good", "held", "odd"]
+    assert [row.username for row in page(status=EndEntityStatus.GENERATED, after="odd")] == ["revoked"]
+    assert [row.username for row in page(status=EndEntityStatus.NEW)] == ["another"]

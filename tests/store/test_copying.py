@@ -4,6 +4,7 @@ import uuid
 import pytest
 
 from app.errors import Conflict
+from app.operations.audit_verification import AuditVerification
 from app.settings import shipped
 from app.store import copying
 from app.store.postgresql import PostgresDatabase
@@ -49,7 +50,7 @@ def test_copied_ca_goes_on_where_it_was(installation, make_installation, empty, 
     moved = installation.open().services
     assert moved.issuance.issue("device0", "dojot", one_line(csr()), ACTOR).serial  # the same one, within the window
     assert moved.end_entities.find("device1") is not None
-    assert moved.audit_verification.run().findings.found == []
+    assert AuditVerification(moved.checkpoints).run().findings.found == []
     moved.database.close()
 
 

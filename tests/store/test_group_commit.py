@@ -106,14 +106,18 @@ def test_acts_that_wait_for_each_other_share_a_commit(database, commits):
     assert len(commits) == 1
 
 
-def test_act_that_fails_takes_no_other_with_it(database):
+@pytest.mark.parametrize("place", [0, 1], ids=["the first", "one behind it"])
+def test_act_that_fails_takes_no_other_with_it(database, place):
     def fail():
         database.insert("t", {"a": 100})
         raise RuntimeError("in the middle")
 
-    failures = together(database, insert(database, 1), fail, insert(database, 2))
+    acts = [insert(database, 1), insert(database, 2)]
+    acts.insert(place, fail)
+    failures = together(database, *acts)
 
-    assert [type(failure) for failure in failures] == [type(None), RuntimeError, type(None)]
+    assert [type(failure) for failure in failures if failure] == [RuntimeError]
+    assert type(failures[place]) is RuntimeError
     assert numbers(database) == [1, 2]
 
 

@@ -69,7 +69,7 @@ def find(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find certificates by what is known of them, newest first."""
+    """Find certificates by what is known of them, newest first; --serial and --ends-within give their own order."""
     opened = services()
     search = CertificateSearch(
         serial=serial and serial.replace(":", "").upper().lstrip("0"),

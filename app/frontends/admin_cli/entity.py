@@ -17,6 +17,7 @@ from app.frontends.admin_cli.context import (
     refusals_fail,
     services,
 )
+from app.frontends.admin_cli.entity_import import import_entities
 from app.operations.enrolment_password import random_password
 from app.operations.registration import DEFAULT_PROFILE, Registration
 from app.pki.alternative_name import escaped
@@ -32,6 +33,9 @@ password_file_option = click.option(
 @click.group()
 def entity() -> None:
     """Manage end entities: who may get a certificate."""
+
+
+entity.add_command(import_entities)
 
 
 @entity.command()

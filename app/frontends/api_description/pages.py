@@ -13,7 +13,6 @@ from typing import Any, Final
 from flask import Blueprint, Response, current_app, json, render_template
 from markupsafe import Markup, escape
 
-from app.frontends.api_description.document import build
 from app.http_description import described
 from app.http_frontend import conditional
 
@@ -57,6 +56,8 @@ def _document() -> dict[str, Any]:
     """Return the document, made at the first call, when all routes are there."""
     extensions = current_app.extensions
     if _EXTENSION not in extensions:
+        from app.frontends.api_description.document import build  # noqa: PLC0415 -- most workers are never asked
+
         extensions[_EXTENSION] = build(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
     document: dict[str, Any] = extensions[_EXTENSION]
     return document

@@ -27,10 +27,14 @@ def envelope(message: str = "ok", status: HTTPStatus = HTTPStatus.OK) -> Respons
 def refused(refusal: Refusal) -> Response:
     """Answer as EJBCA-REST passes EJBCA's SOAP faults on: always 400, but where a client must know to come back."""
     note(outcome=refusal.code, reason=str(refusal)[:_MAX_LOGGED])
-    if isinstance(refusal, HttpRefusal | NotAuthenticated | Forbidden | HasGoodCertificate):  # none of EJBCA's own
-        response = envelope(str(refusal), status_of(refusal))
-    else:
-        status = status_of(refusal)
-        response = envelope(f"soap message: {refusal}", status if status in _KEEP_STATUS else HTTPStatus.BAD_REQUEST)
+    response = envelope(*told(refusal))
     response.headers.update(headers_of(refusal))
     return response
+
+
+def told(refusal: Refusal) -> tuple[str, HTTPStatus]:
+    """Return what EJBCA-REST says of a refusal: the sentence and the status."""
+    if isinstance(refusal, HttpRefusal | NotAuthenticated | Forbidden | HasGoodCertificate):  # none of EJBCA's own
+        return str(refusal), status_of(refusal)
+    status = status_of(refusal)
+    return f"soap message: {refusal}", status if status in _KEEP_STATUS else HTTPStatus.BAD_REQUEST

@@ -20,8 +20,8 @@ _BETWEEN: Final = "\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n"
 
 def certificate_value(certificate: x509.Certificate) -> str:
     """Return the lines between BEGIN and END of the certificate's PEM."""
-    lines = certificate.public_bytes(Encoding.PEM).decode("ascii").splitlines()
-    return "\n".join(lines[1:-1])
+    pem = certificate.public_bytes(Encoding.PEM).decode("ascii")
+    return pem.removeprefix("-----BEGIN CERTIFICATE-----\n").removesuffix("\n-----END CERTIFICATE-----\n")
 
 
 def chain_value(chain: Iterable[x509.Certificate]) -> str:

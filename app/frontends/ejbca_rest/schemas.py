@@ -51,6 +51,14 @@ class Registered(Done):
     )
 
 
+class ManyRegistered(Answer):
+    users = fields.List(
+        fields.Nested(Registered),
+        required=True,
+        metadata={"description": "What POST /user would have answered, for each in the order of the request."},
+    )
+
+
 class Version(Answer):
     version = _text("A text that is not empty.")
 

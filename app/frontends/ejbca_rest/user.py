@@ -95,20 +95,28 @@ def put_user() -> Response:
 
     Registrars cannot replace one that has a certificate which is good: they revoke it first.
     """
-    document = json_object()
+    registration = registration_of(json_object())
+    note(entity=registration.username[:200])
+    registration, made = with_password(registration)
+    services().end_entities.put(registration, actor(), over_good=principal().may_replace_good)
+    return envelope() if made is None else _telling(made)
+
+
+def registration_of(document: dict[str, Any]) -> Registration:
+    """Return what is to be registered, or raise what is wrong with how it is said."""
     if "username" not in document:
         raise HttpRefusal("required field usernamemissing.")  # the original's text, blank and all
     try:
-        body = _schema.load(document)
+        return _registration(_schema.load(document))
     except ValidationError as error:
         key, texts = next(iter(error.messages_dict.items()))
         raise HttpRefusal(f"field {key}: {texts[0]}") from error
-    note(entity=body["username"][:200])
-    entities, registration = services().end_entities, _registration(body)
-    made = entities.random_password_for(registration)
-    registration = replace(registration, password=registration.password if made is None else made)
-    entities.put(registration, actor(), over_good=principal().may_replace_good)
-    return envelope() if made is None else _telling(made)
+
+
+def with_password(registration: Registration) -> tuple[Registration, str | None]:
+    """Return it with the password that is made where such are random, and that password, which is to be told."""
+    made = services().end_entities.random_password_for(registration)
+    return (registration, None) if made is None else (replace(registration, password=made), made)
 
 
 @blueprint.get("/user/<username>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
@@ -32,10 +33,19 @@ class BasicConstraintsRule(Rule):
         return f"{self._said}{', critical' if self.critical else ''}"
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        yield Finding("basicConstraints", Verdict.WRITTEN, f"{self._said}; {criticality(critical=self.critical)}")
+        yield self._finding
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
-        yield extension(x509.BasicConstraints(self.ca, self.path_length), critical=self.critical)
+        yield self._extension
+
+    @cached_property
+    def _finding(self) -> Finding:
+        reason = f"{self._said}; {criticality(critical=self.critical)}"
+        return Finding("basicConstraints", Verdict.WRITTEN, reason)
+
+    @cached_property
+    def _extension(self) -> x509.Extension[x509.ExtensionType]:
+        return extension(x509.BasicConstraints(self.ca, self.path_length), critical=self.critical)
 
     @property
     def _said(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
@@ -55,20 +56,27 @@ class KeyUsageRule(Rule):
         return self._listed(self.bits) + (", critical" if self.critical else "")
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
-        reason = f"{self._listed(self._bits(request))}; {criticality(critical=self.critical)}"
-        yield Finding("keyUsage", Verdict.WRITTEN, reason)
+        yield self._made(type(request.public_key))[0]
 
     def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
-        bits = self._bits(request)
-        usage = x509.KeyUsage(**{argument: name in bits for name, argument in self.NAMES.items()})
-        yield extension(usage, critical=self.critical)
+        yield self._made(type(request.public_key))[1]
 
     def _listed(self, bits: frozenset[str]) -> str:
         return ", ".join(name for name in self.NAMES if name in bits)
 
-    def _bits(self, request: EnrolmentRequest) -> frozenset[str]:
-        unfit = (bits for kind, bits in self.UNFIT.items() if isinstance(request.public_key, kind))
-        return self.bits.difference(*unfit)
+    def _made(self, kind: type) -> tuple[Finding, x509.Extension[x509.ExtensionType]]:
+        """Return what keys of that kind get; the same for all of them, so it is made once."""
+        if kind not in self._by_kind:
+            bits = self.bits.difference(*(unfit for fit, unfit in self.UNFIT.items() if issubclass(kind, fit)))
+            reason = f"{self._listed(bits)}; {criticality(critical=self.critical)}"
+            usage = x509.KeyUsage(**{argument: name in bits for name, argument in self.NAMES.items()})
+            written = extension(usage, critical=self.critical)
+            self._by_kind[kind] = Finding("keyUsage", Verdict.WRITTEN, reason), written
+        return self._by_kind[kind]
+
+    @cached_property
+    def _by_kind(self) -> dict[type, tuple[Finding, x509.Extension[x509.ExtensionType]]]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -101,12 +109,20 @@ class ExtendedKeyUsageRule(Rule):
 
     def judge(self, request: EnrolmentRequest) -> Iterator[Finding]:
         if self.usages:
-            yield Finding("extKeyUsage", Verdict.WRITTEN, f"{self._listed}; {criticality(critical=self.critical)}")
+            yield self._finding
+
+    def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
+        if self.usages:
+            yield self._extension
 
     @property
     def _listed(self) -> str:
         return ", ".join(map(self.name, self.usages))
 
-    def extensions(self, request: EnrolmentRequest) -> Iterator[x509.Extension[x509.ExtensionType]]:
-        if self.usages:
-            yield extension(x509.ExtendedKeyUsage(self.usages), critical=self.critical)
+    @cached_property
+    def _finding(self) -> Finding:
+        return Finding("extKeyUsage", Verdict.WRITTEN, f"{self._listed}; {criticality(critical=self.critical)}")
+
+    @cached_property
+    def _extension(self) -> x509.Extension[x509.ExtensionType]:
+        return extension(x509.ExtendedKeyUsage(self.usages), critical=self.critical)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from app.pki.period import in_words
@@ -54,8 +55,13 @@ class ValidityRule(Rule):
             else:
                 yield Finding("validity", Verdict.KEPT, f"As asked for: {asked}; {in_words(self.longest)} at most.")
         if not request.asked:
-            yield Finding("validity", Verdict.WRITTEN, f"{in_words(self.validity)}, or to the end of the CA if sooner.")
+            yield self._unasked
 
     def has_ended(self, now: datetime) -> bool:
         """Return whether the date of the end is past, so that nothing can be issued any more."""
         return isinstance(self.validity, datetime) and self.validity <= now
+
+    @cached_property
+    def _unasked(self) -> Finding:
+        reason = f"{in_words(self.validity)}, or to the end of the CA if sooner."
+        return Finding("validity", Verdict.WRITTEN, reason)

@@ -1,10 +1,10 @@
-"""When the reader beside the server is started again; that it is, is in test_events_beside_server.py."""
+"""When a process beside the workers is started again; that it is, is in test_events_beside_server.py."""
 
-from app.event_process import EventProcess
+from app.child_process import ChildProcess
 
 
 def test_who_dies_young_again_and_again_is_waited_for_longer_and_who_lived_long_is_not():
-    process = EventProcess(None, None)
+    process = ChildProcess("does nothing", print)
 
     assert [process._next_wait(lived=0.5) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
     assert process._next_wait(lived=3600) == 1
@@ -12,4 +12,4 @@ def test_who_dies_young_again_and_again_is_waited_for_longer_and_who_lived_long_
 
 
 def test_there_is_nothing_to_stop_before_there_is_a_process():
-    EventProcess(None, None).stop()
+    ChildProcess("does nothing", print).stop()

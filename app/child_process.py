@@ -1,6 +1,6 @@
-"""The process that reads dojot's device events beside the server: a child of gunicorn's master, as the workers are.
+"""Processes beside the server's workers: children of gunicorn's master, as these are, that answer no requests.
 
-It is none of them: when it dies no request is lost, and the master starts another.
+What one of them meets is nothing to who asks for a certificate; when it dies the master starts another.
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn
 
 from app.errors import Refusal
-
-if TYPE_CHECKING:
-    from app.frontends.device_events.configuration import Configuration
-    from app.operations.services import Services
 
 _log = logging.getLogger("midca")
 _FIRST_WAIT: Final = 1.0
@@ -37,13 +33,13 @@ _SIGNALS: Final = (
 )
 
 
-class EventProcess:
+class ChildProcess:
     """At most one child; every method is the master's. Times are monotonic seconds."""
 
-    def __init__(self, configuration: Configuration, services: Services) -> None:
-        """Take what the child works with."""
-        self._configuration = configuration
-        self._services = services
+    def __init__(self, task: str, work: Callable[[threading.Event], object]) -> None:
+        """Take what the child does, as words that go on from "the process that", and as what works until it is set."""
+        self._task = task
+        self._work = work
         self._pid: int | None = None
         self._started = self._start_at = 0.0
         self._wait = _FIRST_WAIT
@@ -61,7 +57,7 @@ class EventProcess:
             self._pid = None
             if not self._told_to_end:
                 self._start_at = now + self._next_wait(now - self._started)
-                _log.error("the process that reads device events has died; the next one starts in %.0f s", self._wait)
+                _log.error("the process that %s has died; the next one starts in %.0f s", self._task, self._wait)
         if now >= self._start_at:
             self._start(now, listening)
 
@@ -92,7 +88,7 @@ class EventProcess:
         if self._pid == 0:
             self._be_the_child(server, listening, mask)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _log.info("process %s reads device events", self._pid)
+        _log.info("process %s %s", self._pid, self._task)
 
     def _has_ended(self, pid: int) -> bool:
         try:
@@ -110,19 +106,14 @@ class EventProcess:
             for descriptor in listening:
                 os.close(descriptor)
             threading.Thread(target=_stop_with, args=(server, stop), daemon=True).start()
-            self._read(stop)
+            self._work(stop)
             status = 0
         except Refusal as refusal:
-            _log.error("device events are not read: %s", refusal)
+            _log.error("the process that %s ends: %s", self._task, refusal)
         except Exception:  # noqa: BLE001 -- nothing of the child may go on in the master's code
-            _log.exception("device events are not read")
+            _log.exception("the process that %s ends", self._task)
         finally:
             os._exit(status)
-
-    def _read(self, stop: threading.Event) -> None:
-        from app.frontends.device_events.consumer import consume  # noqa: PLC0415 -- its library is an optional extra
-
-        consume(self._configuration, self._services, stop, once=False)
 
 
 def _stop_with(server: int, stop: threading.Event) -> None:

@@ -1,0 +1,97 @@
+"""``midca entity import``."""
+
+import csv
+import json
+import stat
+
+import pytest
+
+from tests.acceptance.test_cli import Shell
+from tests.acceptance.test_cli import midca as midca  # noqa: PLC0414 -- the fixture
+from tests.builders import csr, one_line
+
+RANDOM = "abcdefghijklmnopqrstuvwxyz"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def lines(tmp_path):
+    """Write a file and return its path."""
+
+    def write(*rows: str):
+        path = tmp_path / "devices.csv"
+        path.write_text("".join(f"{row}\n" for row in rows))
+        return path
+
+    return write
+
+
+def test_adds_whom_the_file_names_and_again_only_whom_it_named_since(midca: Shell, lines):
+    file = lines("name,password", *(f"device{number},{RANDOM}{number}" for number in range(450)))
+
+    assert midca("entity", "import", file) == "450 added, 0 were there already, 0 refused.\n"
+    file = lines("name,password", f"new,{RANDOM}", f"device7,{RANDOM}")
+    assert midca.json("entity", "import", file) == {"added": 1, "present": 1, "refused": []}
+
+    assert len(midca.json("entity", "list", "--limit", "1000")) == 451
+    assert len(midca.json("audit", "list", "--action", "entity.added", "--limit", "1000")) == 451
+
+
+def test_columns_are_what_entity_add_has_options_for(midca: Shell, lines):
+    row = f'gate,{RANDOM},"CN=gate,O=Plant",gate.example gate2.example,192.0.2.7,EMPTY,X509Identity'
+    midca("entity", "import", lines("name,password,subject,dns,ip,entity-profile,profile", row))
+
+    shown = midca.json("entity", "show", "gate")
+    assert shown["subject"] == "CN=gate,O=Plant"
+    assert shown["alternative names"] == "dNSName=gate.example, dNSName=gate2.example, iPAddress=192.0.2.7"
+    assert (shown["profile"], shown["entity profile"]) == ("X509Identity", "EMPTY")
+
+
+def test_random_passwords_are_in_a_file_that_its_owner_alone_reads_and_are_good(midca: Shell, lines, tmp_path):
+    made, request, password = tmp_path / "made.csv", tmp_path / "request.csr", tmp_path / "password"
+    file = lines("name", "one", "two")
+    assert "2 have no password" in midca("entity", "import", file, status=1)
+    assert midca.json("entity", "list") == []
+
+    midca("entity", "import", file, "--passwords", made)
+
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    passwords = {row["name"]: row["password"] for row in csv.DictReader(made.read_text().splitlines())}
+    assert list(passwords) == ["one", "two"]
+    request.write_text(one_line(csr("two")))
+    password.write_text(passwords["two"])
+    assert "BEGIN CERTIFICATE" in midca("sign", "two", request, "--password-file", password)
+    assert "cannot be made: File exists" in midca("entity", "import", file, "--passwords", made, status=1)
+
+
+def test_who_is_refused_is_told_with_line_and_reason_and_keeps_nobody_else_out(midca: Shell, lines):
+    file = lines("name,password,ca", f"a,{RANDOM},", f"b,{RANDOM},NoCA", f"c\x1b,{RANDOM},", f"d,{RANDOM},IOTmidCA")
+
+    told = midca("entity", "import", file, status=1)
+
+    assert "line 3: 'b': " in told
+    assert "line 4: 'c\\x1b': " in told
+    assert [row["name"] for row in midca.json("entity", "list")] == ["a", "d"]
+
+
+def test_a_broken_file_is_refused_before_anybody_is_added(midca: Shell, tmp_path):
+    file = tmp_path / "devices.csv"
+    for text, sentence in (
+        ("", "a first line with the column name"),
+        ("name,password,colour\na,b,c", "a first line with the column name"),
+        ("name,name\na,b", "a first line with the column name"),
+        (f"name,password\na,{RANDOM}\nc", "line 3: as many fields"),
+        ("name,password\na,b,c", "line 2: as many fields"),
+        (f'name,password\na,{RANDOM}\nb,"b', "cannot be read"),
+    ):
+        file.write_text(text)
+        assert sentence in midca("entity", "import", file, status=1)
+    assert midca.json("entity", "list") == []
+
+
+def test_a_file_of_a_spreadsheet_is_read(midca: Shell, tmp_path):
+    file = tmp_path / "devices.csv"
+    file.write_text(f"\ufeffname,password\r\ndevice,{RANDOM}\r\n")
+
+    assert json.loads(midca("entity", "import", file, "--json"))["added"] == 1

@@ -36,7 +36,7 @@ VOLUME /var/lib/midca
 EXPOSE 5583
 
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:5583/health', timeout=4)"]
+    CMD ["python", "-c", "import os, ssl, urllib.request as u; s = 's' * ('MIDCA_TLS_CERTIFICATE' in os.environ); u.urlopen(f'http{s}://127.0.0.1:5583/health', timeout=4, context=ssl._create_unverified_context())"]
 
 ENTRYPOINT ["midca"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "5583"]

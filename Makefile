@@ -9,6 +9,9 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 # pip as a module: the script's first line breaks when the checkout lies under a long path
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A process a core, at most four: what the tests start has processes of its own. Who has nothing left takes half of what
+# another has left, so a file's tests mostly stay together. ARGS=-n0 runs all in one process.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 # Two makes at the same moment, as two `make serve`, must not both write the environment. The inner make looks at the
 # time stamps once it holds the lock, so the second one finds nothing left to do.
 LOCKED := +@tools/with-lock .venv.lock $(MAKE) --silent --no-print-directory
@@ -29,17 +32,21 @@ install-dev: ## the same, with what the tests and the linters need
 serve: install ## run the server (HOST=… PORT=… to listen elsewhere)
 	@$(BIN)/midca serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)')
 
+# The tests start hundreds of processes of midca: each would compile the program anew where this is set.
+test: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: install-dev ## run the tests (ARGS='-k name -x' goes to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 .PHONY: lint
-lint: install-dev ## ruff, mypy --strict, import contracts, bandit
+lint: install-dev ## ruff, mypy --strict, import contracts, bandit, the house's own rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app wsgi.py
+	$(BIN)/python tools/house_rules.py
 
 .PHONY: bench
 bench: install-dev ## measure the server, about ten minutes (ARGS='--only ocsp --json FILE' goes to the benchmark)

@@ -81,8 +81,7 @@ class AccessSettings:
 def access_settings(environment: Mapping[str, str], data: Path) -> AccessSettings:
     """Read the environment; raise :class:`ConfigurationError` naming the setting that makes no sense."""
     ways, proxies = _ways(environment), networks(environment, "MIDCA_TRUSTED_PROXIES")
-    if not proxies and not {"kong", "certificates"}.isdisjoint(ways):
-        raise ConfigurationError(f"MIDCA_AUTH={','.join(ways)} needs MIDCA_TRUSTED_PROXIES: who passes that on?")
+    _check_who_vouches(ways, proxies=bool(proxies), own_tls="MIDCA_TLS_CLIENT_CA" in environment)
     names = RoleNames(_roles(environment), _admin_tenant(environment))
     return AccessSettings(
         ways=ways,
@@ -103,6 +102,19 @@ def _ways(environment: Mapping[str, str]) -> tuple[str, ...]:
             "MIDCA_AUTH=kong goes with tokens alone: its gateway does not verify what the others do."
         )
     return ways
+
+
+def _check_who_vouches(ways: tuple[str, ...], *, proxies: bool, own_tls: bool) -> None:
+    if "kong" in ways and not proxies:
+        raise ConfigurationError(f"MIDCA_AUTH={','.join(ways)} needs MIDCA_TRUSTED_PROXIES: who passes that on?")
+    if "certificates" in ways and not proxies and not own_tls:
+        raise ConfigurationError(
+            f"MIDCA_AUTH={','.join(ways)} needs MIDCA_TLS_CLIENT_CA or MIDCA_TRUSTED_PROXIES: who verifies them?"
+        )
+    if own_tls and "certificates" not in ways:
+        raise ConfigurationError(
+            "MIDCA_TLS_CLIENT_CA needs MIDCA_AUTH=tokens,certificates: else they count for nothing."
+        )
 
 
 def _provider(environment: Mapping[str, str], names: RoleNames) -> IdentityProvider:

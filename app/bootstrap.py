@@ -161,7 +161,8 @@ def _open(
         created = hierarchy.create_missing() if create else []
         authorities = hierarchy.load()
 
-        enrolment = Enrolment(end_entities, EnrolmentPasswords(pepper, settings.default_password, now), profiles, now)
+        passwords = EnrolmentPasswords(pepper, settings.default_password, now)
+        enrolment = Enrolment(end_entities, passwords, profiles, now, settings.guess_limits)
         list_store, revoked = RevocationListStore(database), RevokedCertificates(database)
         lists = RevocationLists(
             list_store,

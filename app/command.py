@@ -103,6 +103,8 @@ def _reload() -> int:
     settings = Settings.from_environment()
     load_profiles(settings.profiles)  # what makes no sense stops here, with its sentence
     load_end_entity_profiles(settings.end_entity_profiles)
+    if settings.tls:
+        settings.tls.context()
     return ServerProcess(settings.server_process).reload()
 
 
@@ -134,6 +136,8 @@ def _serve(host: str | None, port: int | None) -> None:
     settings = dataclasses.replace(settings, host=host or settings.host, port=port or settings.port)
     logs.configure(settings.log_format)
     _check_address(settings)
+    if settings.tls:
+        settings.tls.context()
     configuration = device_events() if settings.events_beside else None
     if configuration and find_spec("confluent_kafka") is None:
         raise ConfigurationError(f"MIDCA_KAFKA_BROKERS {_NEEDS_LIBRARY}")
@@ -234,7 +238,7 @@ def _doctor() -> Doctor:
 
     settings = Settings.from_environment()
     weakened = (*_weakened(settings), *_weak_by_default(settings))
-    return Doctor(Patient(_places(settings), _open, weakened, version("midca"), utc_now))
+    return Doctor(Patient(_places(settings), _open, weakened, version("midca"), settings.tls, utc_now))
 
 
 def _weakened(settings: Settings) -> Iterator[str]:
@@ -244,6 +248,12 @@ def _weakened(settings: Settings) -> Iterator[str]:
         yield f"every host in {networks} may manage end entities without a token (MIDCA_TRUSTED_NETWORKS)."
     if settings.reenrol:
         yield "a password is good for any number of certificates (MIDCA_REENROL=always)."
+    for name, limit in (
+        ("MIDCA_ADDRESS_FAILURES", settings.guess_limits.per_address),
+        ("MIDCA_TOTAL_FAILURES", settings.guess_limits.overall),
+    ):
+        if not limit:
+            yield f"passwords may be guessed at without a limit but that of each name ({name}=0)."
     if settings.rearm_on_update:
         yield "every update of a device arms its default password (MIDCA_REARM=always)."
     for secret in (settings.key_passphrase, settings.pepper):

@@ -111,6 +111,14 @@ class TooManyFailures(Refusal):
         super().__init__(message)
 
 
+class AddressBlocked(TooManyFailures):
+    """Too many wrong passwords came from the caller's address, whatever the names."""
+
+
+class GuessingBlocked(TooManyFailures):
+    """Too many wrong passwords came from everywhere, and this end entity's password is one that can be guessed."""
+
+
 class Conflict(Refusal):
     """The act would contradict what is already recorded."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
+import ssl
 from enum import Enum
 from http import HTTPStatus
 from typing import Final, cast
@@ -177,12 +178,26 @@ def _shown() -> Shown:
     if not forwarded and PROXY_SECRET in request.headers and _is_within(_peer(), services().trusted_proxies):
         raise errors.NotAuthenticated(f"{PROXY_SECRET} is not the secret in MIDCA_PROXY_SECRET_FILE.")
     bearer = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    verified = forwarded and request.headers.get(CLIENT_VERIFY) == "SUCCESS"
     return Shown(
         bearer=bearer[1] if bearer else None,
         forwarded=forwarded,
-        certificate=unquote(request.headers.get(CLIENT_CERTIFICATE, "")) if verified else None,
+        certificate=_certificate(forwarded=forwarded),
     )
+
+
+def _certificate(*, forwarded: bool) -> str | None:
+    """Return the certificate (PEM) of the client that was verified where its TLS ends: at a trusted proxy, or here.
+
+    A proxy's own says nothing of who is behind it.
+    """
+    if forwarded:
+        verified = request.headers.get(CLIENT_VERIFY) == "SUCCESS"
+        return unquote(request.headers.get(CLIENT_CERTIFICATE, "")) if verified else None
+    shown_by = getattr(request.environ.get("gunicorn.socket"), "getpeercert", None)
+    if shown_by is None or _is_within(_peer(), services().trusted_proxies):
+        return None
+    der = shown_by(binary_form=True)
+    return ssl.DER_cert_to_PEM_cert(der) if der else None
 
 
 def _is_forwarded() -> bool:

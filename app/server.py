@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import json
 import logging
 import os
+import resource
 import shutil
 import sys
 from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
-from gunicorn.http import errors as http_errors
-from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client.multiprocess import mark_process_dead
 
-from app.errors import Refusal
+from app.errors import ConfigurationError, Refusal
 from app.files.server_process import ServerProcess
+from app.frontends import metrics
+from app.http_frontend import MAX_BODY_BYTES
+from app.http_server.worker import PatientWorker
 from app.pki import weak_key
 from app.web import create_app
 
@@ -36,21 +35,12 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 _log = logging.getLogger("midca")
-_request_log = logging.getLogger("midca.request")
+_MAX_CONNECTIONS: Final = 512  # of a worker; each may hold 64 KiB of a request that is not whole yet
+_OWN_FILES: Final = 40
+_FILES_OF_A_THREAD: Final = 4  # it reads from the database by a connection of its own
 _M_TRIM_THRESHOLD: Final = -1  # of glibc's malloc.h
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
-_NO_HTTP: Final[dict[type[Exception], HTTPStatus]] = {
-    http_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    http_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    http_errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-    http_errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
-    http_errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,  # the application's fault, not the client's
-    http_errors.InvalidResponseHeaderName: HTTPStatus.INTERNAL_SERVER_ERROR,
-    http_errors.ParseException: HTTPStatus.BAD_REQUEST,
-    Exception: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
-"""What a request that never reached the application is answered with."""
 
 
 class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
@@ -62,24 +52,8 @@ class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
         self.error_log.propagate = True
 
 
-class _Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
-    """Answers what is no valid HTTP as everything else is answered, and repeats no word of it.
-
-    What cannot be read as a request may be the rest of a body whose length was wrong, with the password in it.
-    """
-
-    def handle_error(self, _request: object, client: Any, address: tuple[Any, ...], error: Exception) -> None:
-        status = next(_NO_HTTP[cls] for cls in type(error).__mro__ if cls in _NO_HTTP)
-        peer = str(address[0]) if address else "-"
-        fields = {"status": int(status), "address": peer, "actor": "anonymous", "outcome": type(error).__name__}
-        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.error("unexpected error", exc_info=error, extra={"fields": fields})
-        else:
-            _request_log.info("request", extra={"fields": fields})
-        body = json.dumps({"message": status.phrase.lower(), "status": int(status)}) + "\n"
-        head = f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        with suppress(OSError):  # the client may be gone
-            util.write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+class _Worker(PatientWorker):
+    max_body = MAX_BODY_BYTES
 
 
 class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
@@ -97,6 +71,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         self._services = services
         self._settings = settings
         self._process = ServerProcess(settings.server_process)
+        self._tls = settings.tls and settings.tls.context()
         self._holds = False
         super().__init__()
 
@@ -113,7 +88,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
     def _options(self) -> dict[str, Any]:
         settings = self._settings
         return {
-            "bind": _address(settings),
+            "bind": settings.address,
             "proc_name": "midca",
             "worker_class": _Worker,
             "workers": settings.workers,
@@ -121,7 +96,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "preload_app": True,
             "graceful_timeout": 30,
             "timeout": 60,
-            "keepalive": 5,
+            "worker_connections": _connections(settings.threads),
+            "keepalive": 10,
             "limit_request_line": 2048,
             "limit_request_fields": 64,
             "limit_request_field_size": 8190,
@@ -136,6 +112,16 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "post_worker_init": self._worker_started,
             "child_exit": self._worker_ended,
             "on_exit": self._ended,
+        } | self._tls_options()
+
+    def _tls_options(self) -> dict[str, Any]:
+        if (tls := self._settings.tls) is None:
+            return {}
+        # gunicorn looks no further than that there are files; what they make is asked for with each connection.
+        return {
+            "certfile": str(tls.certificate),
+            "keyfile": str(tls.key),
+            "ssl_context": lambda _config, _default: self._tls,
         }
 
     def _ready(self, _server: object) -> None:
@@ -147,21 +133,28 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         self._holds = self._process.hold()
         if not self._holds:
             _log.warning("another server runs on %s: midca reload reaches that one alone", self._settings.data)
-        _log.info("serving on http://%s", _address(self._settings))
+        _log.info("serving on %s", self._settings.url)
 
     def _worker_ended(self, _server: object, worker: Any) -> None:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library has not typed it
 
     def _reload(self, _server: object) -> None:
-        """Read profiles and CAs again on SIGHUP, in the master: gunicorn then puts new workers in the place of the old.
+        """Read profiles, CAs and TLS certificate again on SIGHUP, in the master: new workers take the place of the old.
 
         Those finish what they have begun by the profiles they began it with.
         """
         self._services.profiles.reload()
         self._services.authorities.take_over(self._services.hierarchy.load)
         self._services.database.close()
+        self._reload_tls()
         for child in self.children:
             child.restart()
+
+    def _reload_tls(self) -> None:
+        try:
+            self._tls = self._settings.tls and self._settings.tls.context()
+        except ConfigurationError as error:
+            _log.error("the TLS certificate stays as it was: %s", error)
 
     def _ended(self, _server: object) -> None:
         for child in self.children:
@@ -176,6 +169,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
         """Finish what a worker that was killed has left; this one may be in its place."""
         # Who holds the writers' queue gives up the interpreter at every statement, and should get it back soon.
         sys.setswitchinterval(0.0005)
+        metrics.begin()
         try:
             settled = self._services.signing.settle_all(self._services.authorities)
         except Refusal as refusal:  # a busy database must not keep the worker from serving
@@ -185,9 +179,12 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             _log.warning("settled %s pending certificates", settled)
 
 
-def _address(settings: Settings) -> str:
-    """Return host and port as they stand in a URL."""
-    return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+def _connections(threads: int) -> int:
+    """Return how many connections a worker may have, by how many files it may open: the database's come first."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return _MAX_CONNECTIONS
+    return max(2 * threads, min(_MAX_CONNECTIONS, files - _OWN_FILES - _FILES_OF_A_THREAD * threads))
 
 
 def _spare_memory() -> None:

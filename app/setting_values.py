@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from app.errors import ConfigurationError
 from app.files.secrets import SecretSource
+from app.files.tls_files import TlsFiles
 from app.operations.services import Network
 
 SQLITE: Final = "sqlite"
@@ -31,10 +32,10 @@ def number(environment: Mapping[str, str], name: str, default: int, lowest: int,
 
 
 def choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """Return one of the words, the first by default."""
+    """Return one of the words, the first by default; another is not repeated, for it may be meant as a password."""
     value = environment.get(name, choices[0])
     if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}.")
     return value
 
 
@@ -55,7 +56,8 @@ def checked_url(text: str, setting: str) -> str:
     except ValueError:
         good = False
     if not good or not _URL.fullmatch(text) or {".", ".."} & set(parts.path.split("/")):
-        raise ConfigurationError(f"{setting} must be a URL like http://ca.example.org:5583, not {text[:80]!r}.")
+        shown = text.rpartition("@")[2][:80]  # without a password
+        raise ConfigurationError(f"{setting} must be a URL like http://ca.example.org:5583, not {shown!r}.")
     return text
 
 
@@ -70,6 +72,19 @@ def secret(environment: Mapping[str, str], credential: str, setting: str, data: 
         value=environment.get(setting),
         default=data / "secrets" / default,
     )
+
+
+def tls(environment: Mapping[str, str]) -> TlsFiles | None:
+    """Return the files that TLS is spoken with, None where it is not."""
+    names = ("MIDCA_TLS_CERTIFICATE", "MIDCA_TLS_KEY", "MIDCA_TLS_CLIENT_CA")
+    certificate, key, client_ca = (
+        Path(environment[name]).absolute() if name in environment else None for name in names
+    )
+    if certificate is not None and key is not None:
+        return TlsFiles(certificate, key, client_ca)
+    if given := [name for name in names if name in environment]:
+        raise ConfigurationError(f"{given[0]} needs MIDCA_TLS_CERTIFICATE and MIDCA_TLS_KEY, both of them.")
+    return None
 
 
 def database_address(text: str) -> str:

@@ -14,11 +14,13 @@ from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
 from app.files.secrets import SecretSource
 from app.files.shipped import shipped
+from app.files.tls_files import TlsFiles
 from app.frontends.device_events.configuration import DOJOT_NAMES, DeviceNames
 from app.frontends.device_events.configuration import Configuration as EventsConfiguration
+from app.operations.guess_limits import GuessLimits
 from app.operations.services import Network
 from app.pki.end_entity_rules import DOJOT_PASSWORD
-from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret
+from app.setting_values import SQLITE, checked_url, choice, database_address, networks, number, secret, tls
 
 DESCRIPTIONS: Final = {
     "MIDCA_DATA": "Data directory: database, CA certificates, keys, secrets. Default `./var`.",
@@ -28,6 +30,11 @@ DESCRIPTIONS: Final = {
     "Default: the shipped ones.",
     "MIDCA_HOST": "Address to listen on. Default `127.0.0.1`.",
     "MIDCA_PORT": "Port to listen on. Default `5583`.",
+    "MIDCA_TLS_CERTIFICATE": "PEM file with the certificate to speak TLS with, and behind it the CAs up to the root. "
+    "Read again on `midca reload`. Default: none, and plain HTTP is spoken.",
+    "MIDCA_TLS_KEY": "PEM file with its key, not encrypted, mode 0600.",
+    "MIDCA_TLS_CLIENT_CA": "PEM file with the CAs whose client certificates are taken; needs "
+    "`MIDCA_AUTH=tokens,certificates`. Default: none.",
     "MIDCA_WORKERS": "Worker processes, which answer requests; beside them one more does the upkeep. Default: the "
     "number of processors, at least 2.",
     "MIDCA_THREADS": "Threads of each worker. Default `8`.",
@@ -47,6 +54,12 @@ DESCRIPTIONS: Final = {
     "is public: who reaches `/sign` first wins.",
     "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on GENERATED "
     "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
+    "MIDCA_ADDRESS_FAILURES": "Wrong enrolment passwords that one address (IPv6: one /64) may send: so many at once, "
+    "and as many an hour; then its enrolments get 429. Behind a gateway that is not in `MIDCA_TRUSTED_PROXIES` all "
+    "have one address. `0`: no limit, which **weakens**. Default `100`.",
+    "MIDCA_TOTAL_FAILURES": "The same for all addresses together; then those end entities alone may enrol whose "
+    "password cannot be guessed: random ones, and the public `dojot`. `0`: no limit, which **weakens**. Default "
+    "`1000`.",
     "MIDCA_CRL_HOURS": "Hours a revocation list is good; a new one is issued at half of that, and within seconds of a "
     "revocation. Default `168`. A broker that holds one past its end refuses every device.",
     "MIDCA_DELTA_CRL_HOURS": "Hours a delta CRL is good; `0` (default): none are issued. mosquitto reads none.",
@@ -98,6 +111,7 @@ class Settings:
     migrations: Path
     host: str
     port: int
+    tls: TlsFiles | None
     workers: int
     threads: int
     log_format: str
@@ -107,6 +121,7 @@ class Settings:
     random_password: bool
     retry_window: timedelta
     reenrol: bool
+    guess_limits: GuessLimits
     crl_validity: timedelta
     delta_crl_validity: timedelta | None
     public_urls: tuple[str, ...]
@@ -134,6 +149,7 @@ class Settings:
             migrations=shipped("migrations"),
             host=environment.get("MIDCA_HOST", "127.0.0.1"),
             port=number(environment, "MIDCA_PORT", 5583, 1, 65535),
+            tls=tls(environment),
             workers=number(environment, "MIDCA_WORKERS", max(os.cpu_count() or 1, 2), 1, 128),
             threads=number(environment, "MIDCA_THREADS", 8, 1, 256),
             log_format=choice(environment, "MIDCA_LOG_FORMAT", ("auto", "json", "text")),
@@ -143,6 +159,10 @@ class Settings:
             random_password=unless_given == "random",
             retry_window=timedelta(seconds=number(environment, "MIDCA_RETRY_WINDOW", 900, 0, 86400)),
             reenrol=choice(environment, "MIDCA_REENROL", ("once", "always")) == "always",
+            guess_limits=GuessLimits(
+                number(environment, "MIDCA_ADDRESS_FAILURES", 100, 0, 100_000),
+                number(environment, "MIDCA_TOTAL_FAILURES", 1000, 0, 1_000_000),
+            ),
             crl_validity=timedelta(hours=number(environment, "MIDCA_CRL_HOURS", 168, 1, 8784)),
             delta_crl_validity=timedelta(hours=number(environment, "MIDCA_DELTA_CRL_HOURS", 0, 0, 8784)) or None,
             public_urls=_urls(environment),
@@ -161,6 +181,16 @@ class Settings:
     def with_database(self, address: str) -> Settings:
         """Return the same settings with another database."""
         return replace(self, database_address=database_address(address))
+
+    @property
+    def address(self) -> str:
+        """Host and port as they stand in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Where the server is on this machine."""
+        return f"{'https' if self.tls else 'http'}://{self.address}"
 
     @property
     def database(self) -> Path:

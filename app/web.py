@@ -13,7 +13,7 @@ from flask import Flask, Response, g, jsonify, request
 from marshmallow import fields as json_fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app.errors import Refusal
+from app.errors import Refusal, Unavailable
 from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy, revocation_feed
 from app.http_access import authorise
 from app.http_description import Answer, described
@@ -40,6 +40,7 @@ def create_app(opened: Services) -> Flask:
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(MemoryError, _out_of_memory)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _bug)
     app.register_blueprint(ejbca_rest.blueprint)
@@ -108,6 +109,10 @@ def _warnings() -> list[str]:
 def _refused(refusal: Refusal) -> Response:
     note(outcome=refusal.code, reason=str(refusal)[:_MAX_LOGGED])
     return _error(str(refusal), status_of(refusal), headers_of(refusal))
+
+
+def _out_of_memory(_error: MemoryError) -> Response:
+    return _refused(Unavailable("There is not enough memory now."))
 
 
 def _http_error(error: HTTPException) -> Response:

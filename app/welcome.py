@@ -35,13 +35,12 @@ def welcome(settings: Settings, opened: Opened) -> str:
     if new["passphrase"]:
         lines += [f"  their passphrase in {new['passphrase']}: back it up apart from the rest"]
     if new["admin_token"]:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         lines += [
             f"  the admin token in {new['admin_token']}",
             "Next, with the server running, register a device f60c28 (README goes on from there):",
             f'  curl -H "Authorization: Bearer $(cat {shlex.quote(new["admin_token"])})" \\',
             '    -H "Content-Type: application/json" -d \'{"username": "f60c28", "password": "one-time-secret"}\' \\',
-            f"    http://{host}:{settings.port}/user",
+            f"    {settings.url}/user",
         ]
     return "\n".join([f"New in {settings.data}:", *lines]) if lines else ""
 

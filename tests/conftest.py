@@ -9,16 +9,37 @@ import psycopg
 import pytest
 from sqlite_utils.utils import sqlite3
 
+from app import bootstrap
 from app.bootstrap import open_services
 from app.operations.actor import Actor
 from app.operations.registration import Registration
 from app.settings import Settings
 from app.web import create_app
 from tests.builders import Clock, profiles_directory
+from tests.oracle_net import NET, Net, cast
 from tests.postgresql import Postgresql
+from tests.read_once import remember
 from tests.signer_oracle import SignerOracle
 
 ACTOR = Actor("tester", "test")
+NET_HOOK = Path(__file__).parent / "net"
+cast(bootstrap)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def net(tmp_path_factory: pytest.TempPathFactory) -> Net:
+    """Catches what is signed by a CA that no oracle was put around, in this process and in those it starts."""
+    net = Net(tmp_path_factory.mktemp("net"))
+    os.environ[NET] = str(net.directory)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(NET_HOOK), os.environ.get("PYTHONPATH")]))
+    return net
+
+
+@pytest.fixture(autouse=True)
+def all_that_was_signed_is_recorded(net: Net):
+    yield
+    net.check()
+
 
 # How long an example takes says more of the machine's other work than of the code.
 hypothesis.settings.register_profile(
@@ -36,6 +57,13 @@ def require_tool(name: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_once():
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -137,15 +165,15 @@ class Installation:
 
 @pytest.fixture
 def make_installation(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path):
-    made = []
+    made, databases = [], []
     template = request.getfixturevalue("data_template" if database_kind == "sqlite" else "postgresql_template")
 
     def make(**environment: str) -> Installation:
         base = tmp_path / f"installation{len(made)}"
         shutil.copytree(template, base)
         if database_kind == "postgresql":
-            server = request.getfixturevalue("postgresql")
-            environment["MIDCA_DATABASE"] = server.create(f"t{uuid.uuid4().hex}", "template")
+            databases.append(f"t{uuid.uuid4().hex}")
+            environment["MIDCA_DATABASE"] = request.getfixturevalue("postgresql").create(databases[-1], "template")
         made.append(Installation(base, **environment))
         return made[-1]
 
@@ -153,6 +181,8 @@ def make_installation(request: pytest.FixtureRequest, database_kind: str, tmp_pa
     for installation in made:
         installation.check()
         installation.services.database.close()
+    for name in databases:
+        request.getfixturevalue("postgresql").drop(name)
 
 
 @pytest.fixture

@@ -61,6 +61,11 @@ class Postgresql:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type] # our own names
         return self.address(name)
 
+    def drop(self, name: str) -> None:
+        """Take a database away: its three hundred files go at once while they are new, and at half a second later."""
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type] # our own names
+
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
             [self._bin / program, *arguments],

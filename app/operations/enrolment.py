@@ -8,13 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from app.errors import EnrolmentWindowOver, TooManyFailures, WrongPassword, WrongStatus, WrongTokenType
+from app.errors import (
+    AddressBlocked,
+    EnrolmentWindowOver,
+    GuessingBlocked,
+    TooManyFailures,
+    WrongPassword,
+    WrongStatus,
+    WrongTokenType,
+)
+from app.operations.guess_limits import EVERYWHERE, MAX_SPAN
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType, checked_username
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.operations.enrolment_password import EnrolmentPasswords
+    from app.operations.guess_limits import GuessLimits
     from app.operations.profiles import Profiles
     from app.store.end_entities import EndEntityStore
 
@@ -33,20 +43,33 @@ class Enrolment:
     passwords: EnrolmentPasswords
     profiles: Profiles
     now: Callable[[], datetime]
+    limits: GuessLimits
 
-    def authenticate(self, username: str, password: str) -> EndEntity:
-        """Return the end entity whose password this is, in whatever state it is.
+    def admit(self, username: str, address: str) -> EndEntity | None:
+        """Return the end entity of that name, if there is one, when a password for it is looked at now.
 
-        Raises :class:`TooManyFailures` while the name is locked, and :class:`EnrolmentRefused` in EJBCA's words: it
-        names a wrong state before a wrong password.
+        Raises :class:`TooManyFailures` while the name or the caller's ``address`` is blocked, or all guessing is. That
+        costs two look-ups and no write.
         """
         entity = self.end_entities.find(checked_username(username))
         now = self.now()
-        failures, blocked_until = self.end_entities.failures(_counter(username, known=entity is not None))
+        counter, buckets = _counter(username, known=entity is not None), self.limits.buckets(address)
+        recorded = self.end_entities.failures(counter, *buckets)
         # Another's free failure may be recorded between our look at the clock and at the count: it blocks nobody.
-        if failures > FREE_FAILURES and blocked_until is not None and now < blocked_until:
-            seconds = math.ceil((blocked_until - now).total_seconds())
+        own = recorded.pop(counter, None)
+        if own is not None and own.number > FREE_FAILURES and own.block_at(now, MAX_BLOCK):
+            seconds = _seconds(own.blocked_until - now)
             raise TooManyFailures(f"Too many wrong passwords for {username}; try again in {seconds} s.", seconds)
+        for subject, failures in recorded.items():
+            if failures.block_at(now, MAX_SPAN) and (subject != EVERYWHERE or self._is_guessable(entity)):
+                raise _blocked(subject, _seconds(failures.blocked_until - now))
+        return entity
+
+    def authenticate(self, username: str, entity: EndEntity | None, password: str) -> EndEntity:
+        """Return the end entity that was admitted, in whatever state it is, when this is its password.
+
+        Raises :class:`EnrolmentRefused` in EJBCA's words: it names a wrong state before a wrong password.
+        """
         correct = self.passwords.matches(username, password, entity.password_verifier if entity else None)
         if entity is None:
             raise WrongPassword("Wrong username or password", wrong_password=True)
@@ -68,15 +91,21 @@ class Enrolment:
                 "ask for a new one to be set."
             )
 
-    def count_failure(self, username: str, now: datetime) -> None:
+    def count_failure(self, username: str, address: str, now: datetime) -> None:
         """Count one more wrong password inside the open transaction; from the sixth in a row the name is locked."""
         counter = _counter(username, known=self.end_entities.find(username) is not None)
-        failures = self.end_entities.failures(counter)[0] + 1
+        before = self.end_entities.failures(counter).get(counter)
+        failures = (before.number if before else 0) + 1
         self.end_entities.set_failures(counter, failures, now + _block(failures))
+        self.limits.count(self.end_entities, address, now)
 
     def reset(self, username: str) -> None:
         """Forget wrong passwords inside the open transaction, after a right one or an admin's act."""
         self.end_entities.clear_failures(_counter(username, known=True))
+
+    def _is_guessable(self, entity: EndEntity | None) -> bool:
+        """Return whether guessing could find the password; who floods us with guesses must not stop all devices."""
+        return entity is None or self.passwords.is_guessable(entity.password_verifier)
 
 
 def check_may_enrol(entity: EndEntity, *, again: bool) -> None:
@@ -97,6 +126,16 @@ def wrong_status(entity: EndEntity, *, wrong_password: bool = False) -> WrongSta
         f"Got request with status {status.name} ({int(status)}), NEW, FAILED or INPROCESS required: {entity.username}.",
         wrong_password=wrong_password,
     )
+
+
+def _blocked(subject: str, seconds: int) -> TooManyFailures:
+    if subject == EVERYWHERE:
+        return GuessingBlocked(f"Too many wrong passwords from everywhere; try again in {seconds} s.", seconds)
+    return AddressBlocked(f"Too many wrong passwords from your address; try again in {seconds} s.", seconds)
+
+
+def _seconds(time: timedelta) -> int:
+    return math.ceil(time.total_seconds())
 
 
 def _block(failures: int) -> timedelta:

@@ -70,6 +70,10 @@ class EnrolmentPasswords:
         fits = any(_fits(_mac(pepper, username, salt, secret), base64.b64decode(mac)) for pepper in candidates)
         return fits and verifier is not None
 
+    def is_guessable(self, verifier: str | None) -> bool:
+        """Return whether the password may be one that a person chose: no guessing finds a random one."""
+        return verifier is None or verifier.split("$")[1] == "s"
+
     def is_public(self, username: str, verifier: str) -> bool:
         """Return whether the password is the public default; that is never stretched."""
         default = self._public_default

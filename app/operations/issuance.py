@@ -111,11 +111,15 @@ class Issuance:
         is :class:`Unavailable` after the password was spent: the same request, sent again, gets the certificate.
         """
         try:
+            admitted = self.enrolment.admit(username, actor.address)
             request = CertificationRequest.from_text(csr)
+            entity = self.enrolment.authenticate(username, admitted, password)
             try:
-                stored = self._issue(username, password, request, period, actor)
+                stored = self._issue(entity, request, period, actor)
             except _LostTheRace:  # the winner may have brought the same request, so look again
-                stored = self._issue(username, password, request, period, actor)
+                admitted = self.enrolment.admit(username, actor.address)
+                entity = self.enrolment.authenticate(username, admitted, password)
+                stored = self._issue(entity, request, period, actor)
         except Refusal as refusal:
             self._record_refusal(username, refusal, actor)
             raise
@@ -124,9 +128,8 @@ class Issuance:
         return IssuedCertificate(x509.load_der_x509_certificate(stored.certificate), stored.serial)
 
     def _issue(
-        self, username: str, password: str, request: CertificationRequest, period: Period | None, actor: Actor
+        self, entity: EndEntity, request: CertificationRequest, period: Period | None, actor: Actor
     ) -> StoredCertificate:
-        entity = self.enrolment.authenticate(username, password)
         if (already := self._already_issued(entity, request, actor)) is not None:
             return already
         check_may_enrol(entity, again=self._may_enrol_again(entity))
@@ -144,10 +147,10 @@ class Issuance:
             check_may_enrol(entity, again=self._may_enrol_again(entity))  # who renewed a moment ago may not any more
             self.uniqueness.check(asked, template, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
-                raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(username) or entity)))
-            self.enrolment.reset(username)
+                raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(entity.username) or entity)))
+            self.enrolment.reset(entity.username)
 
-        subject = Subject(username, CertificateType.END_ENTITY, request.sha256)
+        subject = Subject(entity.username, CertificateType.END_ENTITY, request.sha256)
         particulars = authority.particulars(template, serial=serial, now=now)
         row = self.signing.pending_row(authority.name, template, particulars, subject)
         record = self.signing.recorder(row, claim, actor)
@@ -198,7 +201,7 @@ class Issuance:
             return
         with self.signing.database.transaction():
             if guess:
-                self.enrolment.count_failure(username, self.now())
+                self.enrolment.count_failure(username, actor.address, self.now())
             details: dict[str, object] = {"reason": str(refusal)[:_MAX_AUDITED]}
             if left_out:
                 details["refusals_left_out"] = left_out

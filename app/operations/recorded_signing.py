@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from app.errors import Conflict, Refusal, StoreUnavailable, WrongStatus
 from app.operations.actor import SYSTEM
 from app.pki.certificate_authority import serial_hex
+from app.pki.distinguished_name import usual_subject
 from app.pki.key_identity import public_key_sha256_of
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType, StoredCertificate
@@ -229,8 +230,3 @@ def recorded_fields(certificate: StoredCertificate) -> dict[str, object]:
     if certificate.crl_partition is not None:
         fields["crl_partition"] = certificate.crl_partition
     return fields
-
-
-def usual_subject(username: str) -> str:
-    """Return the subject that an entry of the log does not name."""
-    return f"CN={username}"

@@ -16,7 +16,7 @@ from app.files.authority_files import AuthorityFiles
 from app.files.checkpoint_files import CheckpointFile, exported_lines
 from app.files.private_keys import PrivateKeys
 from app.operations.principal import Role
-from app.operations.recorded_signing import usual_subject
+from app.pki.distinguished_name import usual_subject
 from app.pki.distribution_points import ListKind, ListScope
 from app.pki.end_entity import EndEntityStatus
 from app.pki.merkle_tree import MerkleTree, leaf_hash

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.errors import ProfileViolation, SigningUnavailable
 from app.pki.certificate_dates import certificate_dates
@@ -173,13 +174,14 @@ class CertificateAuthority:
     def sign_recorded(self, tbs: bytes) -> x509.Certificate:
         """Sign the exact TBSCertificate that was recorded earlier; the signature algorithm is the one it names.
 
-        Only an end entity's, issued by this CA: writing to the database must not be a way to a CA of one's own.
+        Only an end entity's, issued by this CA: writing to the database must not be a way to a CA or an OCSP responder
+        of one's own.
         """
         key = self.signing_key()
         algorithm = asn1.decode_der(_TbsCertificate, tbs).signature
         unsigned = _assemble(tbs, algorithm, b"")
         constraints = unsigned.extensions.get_extension_for_class(x509.BasicConstraints).value
-        if unsigned.issuer != self.certificate.subject or constraints.ca:
+        if unsigned.issuer != self.certificate.subject or constraints.ca or _answers_for_its_issuer(unsigned):
             raise SigningUnavailable(f"CA '{self.name}' does not sign what is recorded: it is no end entity's.")
         signature = raw_signature(key, tbs, unsigned.signature_hash_algorithm)
         certificate = _assemble(tbs, algorithm, signature)
@@ -198,6 +200,11 @@ class CertificateAuthority:
             certificate.verify_directly_issued_by(self.certificate)
         except (InvalidSignature, ValueError, TypeError) as error:
             raise SigningUnavailable(f"CA '{self.name}' made a signature that does not verify.") from error
+
+
+def _answers_for_its_issuer(certificate: x509.Certificate) -> bool:
+    usages = [each.value for each in certificate.extensions if isinstance(each.value, x509.ExtendedKeyUsage)]
+    return any(ExtendedKeyUsageOID.OCSP_SIGNING in usage for usage in usages)
 
 
 def _alternative_names(value: x509.ExtensionType) -> Iterable[x509.GeneralName]:

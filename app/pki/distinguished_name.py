@@ -80,6 +80,11 @@ def to_string(name: x509.Name) -> str:
     return ",".join(rdn.rfc4514_string(attr_name_overrides=_TYPE_BY_OID) for rdn in name.rdns)
 
 
+def usual_subject(username: str) -> str:
+    """Return the subject that entries of the audit log leave out: the CN alone, to compare with, never to parse."""
+    return f"CN={username}"
+
+
 def attribute_oid(name: str) -> x509.ObjectIdentifier | None:
     """Return the attribute type that EJBCA writes as ``name``, e.g. ``CN``, or None."""
     return _OID_BY_TYPE.get(name)

@@ -32,7 +32,7 @@ MAX_NONCE: Final = 128
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     algorithm.name: algorithm
     for algorithm in (
-        hashes.SHA1(),  # noqa: S303 -- how clients name issuers (RFC 5019); it only finds a CA # nosec B303
+        hashes.SHA1(),  # noqa: S303 -- how clients name issuers (RFC 5019); it only finds a CA
         hashes.SHA224(),
         hashes.SHA256(),
         hashes.SHA384(),

@@ -1,9 +1,9 @@
-"""End entities and their wrong passwords in a row."""
+"""End entities, and the wrong passwords of names and addresses."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
 from app.store.times import from_text, to_text
@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.store.database import Database, Row
+
+
+class Failures(NamedTuple):
+    """How many wrong passwords there were, and until when (it may be over) no other is looked at."""
+
+    number: int
+    blocked_until: datetime
+
+    def block_at(self, now: datetime, longest: timedelta) -> bool:
+        """Return whether it is so at ``now``; a block beyond the ``longest`` is from before the clock was set back."""
+        return now < self.blocked_until <= now + longest
 
 
 class EndEntityStore:
@@ -163,13 +174,17 @@ class EndEntityStore:
         )
         return changed == 1
 
-    def failures(self, subject: str) -> tuple[int, datetime | None]:
-        """Return the wrong passwords in a row of a name or bucket, and until when it is blocked."""
-        row = self._database.row("SELECT * FROM password_failures WHERE subject = :subject", subject=subject)
-        return (row["failures"], from_text(row["blocked_until"])) if row else (0, None)
+    def failures(self, *subjects: str) -> dict[str, Failures]:
+        """Return what is recorded of wrong passwords of these names, buckets or addresses; nothing for who has none."""
+        named = {f"subject{number}": subject for number, subject in enumerate(subjects)}
+        marks = ", ".join(f":{name}" for name in named)
+        # The marks are those of the line above, the subjects are parameters.
+        sql = f"SELECT * FROM password_failures WHERE subject IN ({marks})"  # noqa: S608 # nosec B608
+        rows = self._database.rows(sql, **named)
+        return {row["subject"]: Failures(row["failures"], from_text(row["blocked_until"])) for row in rows}
 
     def set_failures(self, subject: str, failures: int, blocked_until: datetime) -> None:
-        """Record the count of wrong passwords in a row."""
+        """Record how many wrong passwords there were, and until when the subject is blocked."""
         self._database.execute(
             "INSERT INTO password_failures (subject, failures, blocked_until) VALUES (:subject, :failures, :until) "
             "ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, blocked_until = excluded.blocked_until",
@@ -181,6 +196,15 @@ class EndEntityStore:
     def clear_failures(self, subject: str) -> None:
         """Forget the wrong passwords of a name."""
         self._database.execute("DELETE FROM password_failures WHERE subject = :subject", subject=subject)
+
+    def clear_old_failures(self, prefix: str, blocked_before: datetime) -> None:
+        """Forget the wrong passwords of every subject that begins so and was not blocked since."""
+        self._database.execute(
+            "DELETE FROM password_failures WHERE subject > :first AND subject < :last AND blocked_until < :before",
+            first=prefix,
+            last=f"{prefix}\x7f",
+            before=to_text(blocked_before),
+        )
 
 
 def _entity(row: Row) -> EndEntity:

@@ -14,9 +14,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from app.errors import StoreUnavailable
+from app.errors import ConfigurationError, StoreUnavailable
 from app.store.copying import fill
 from app.store.group_commit import TIMEOUT, Answer
 from app.store.schema import migrate
@@ -48,8 +49,15 @@ class PostgresDatabase(WrittenTogether):
     """A database by its address, ``postgresql://…``; its password may be in the usual file or variable of libpq."""
 
     def __init__(self, address: str, readers: int) -> None:
-        """Take the address, and how many connections a process may read by. Nothing is opened yet."""
+        """Take the address, and how many connections a process may read by. Nothing is opened yet.
+
+        Raises :class:`ConfigurationError` when it cannot be read; libpq would repeat it, password and all.
+        """
         super().__init__()
+        try:
+            conninfo_to_dict(address)
+        except psycopg.ProgrammingError:
+            raise ConfigurationError("MIDCA_DATABASE cannot be read as the address of a PostgreSQL.") from None
         self.address = address
         self._readers = readers
         self._pool: ConnectionPool | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,7 @@ import sqlite_utils
 
 from app.errors import StoreUnavailable
 from app.store.group_commit import TIMEOUT, Answer, check_in_time
+from app.store.sqlite_files import SqliteFiles
 from app.store.sqlite_queue import Queue
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ class Connection:
 
     def __init__(self, path: Path, *, wal: bool) -> None:
         """Open the file, with a write-ahead log or a rollback journal."""
-        self._path = str(path)  # a Path is turned into one at every look
-        self._file = _identity(self._path)
-        if self._file is None:
-            # SQLite would make an empty one, and a CA that forgot everything looks like a new CA.
-            raise StoreUnavailable("The database is gone.")
+        self.files = SqliteFiles(path, wal=wal)
         try:
             connection = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
             self._database = sqlite_utils.Database(connection, execute_plugins=False)
@@ -90,11 +86,6 @@ class Connection:
         """True between BEGIN and its end."""
         return bool(self._database.conn.in_transaction)
 
-    def check_file(self) -> None:
-        """Raise unless the file at the path is still the one that was opened: what is written to another is lost."""
-        if _identity(self._path) != self._file:
-            raise StoreUnavailable("The database file was removed or replaced while it was in use.")
-
 
 class SqliteWritingConnection(Connection):
     """The connection that a process writes by: it stands in the line while a transaction is open."""
@@ -107,8 +98,9 @@ class SqliteWritingConnection(Connection):
         self.queue.enter(fcntl.LOCK_EX)
         try:
             check_in_time(deadline)
-            self.check_file()
+            self.files.check()
             self.execute("BEGIN IMMEDIATE")
+            self.files.note()
         except BaseException:
             self.queue.leave()
             raise
@@ -125,14 +117,6 @@ class SqliteWritingConnection(Connection):
                 self.execute("ROLLBACK")
         finally:
             self.queue.leave()
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 -- pathlib takes three times as long, twice an enrolment
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _refused(error: Exception) -> StoreUnavailable:

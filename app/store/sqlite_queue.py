@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.errors import StoreUnavailable
@@ -24,20 +24,22 @@ class Queue:
     """One place in the line: of a thread, for no two may stand at the same file description."""
 
     def __init__(self, path: Path) -> None:
-        """Open the lock files beside the database file ``path``."""
-        self._gate, self._lock = (_lock_file(path.with_name(f"{path.name}.{suffix}")) for suffix in ("gate", "lock"))
+        """Take the database file. The lock files are beside it, and opened when they are needed: readers need none."""
+        self._paths = tuple(path.with_name(f"{path.name}.{suffix}") for suffix in ("gate", "lock"))
+        self._files: tuple[BinaryIO, ...] = ()
 
     def enter(self, kind: int) -> None:
         """Wait for one's turn: readers together (``fcntl.LOCK_SH``), a writer alone (``LOCK_EX``)."""
-        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        gate, lock = self._files = self._files or self._opened()
+        fcntl.flock(gate, fcntl.LOCK_EX)
         try:
-            fcntl.flock(self._lock, kind)
+            fcntl.flock(lock, kind)
         finally:
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+            fcntl.flock(gate, fcntl.LOCK_UN)
 
     def leave(self) -> None:
         """Let the next one in."""
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        fcntl.flock(self._files[1], fcntl.LOCK_UN)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -50,12 +52,18 @@ class Queue:
 
     def close(self) -> None:
         """Leave for good."""
-        self._gate.close()
-        self._lock.close()
+        for file in self._files:
+            file.close()
+
+    def _opened(self) -> tuple[BinaryIO, ...]:
+        with ExitStack() as on_failure:
+            try:
+                files = tuple(on_failure.enter_context(_open(path)) for path in self._paths)
+            except OSError as error:
+                raise StoreUnavailable(f"{error.filename} cannot be opened: {error.strerror}.") from error
+            on_failure.pop_all()
+        return files
 
 
-def _lock_file(path: Path) -> BinaryIO:
-    try:
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-    except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be opened: {error.strerror}.") from error
+def _open(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")

@@ -16,7 +16,7 @@ from tests.acceptance.peers import Holder
 from tests.acceptance.server import MIDCA, RunningServer, free_port
 from tests.conftest import require_tool, run
 
-SOON = 30  # seconds in which a slow machine has done what takes a moment
+SOON = 60  # seconds in which a slow machine has done what takes a moment
 
 
 def wait_until(condition: Callable[[], bool], what: object = "") -> None:

@@ -92,9 +92,9 @@ def device(new_device) -> str:
     return new_device()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory):
-    """One broker of Kafka for all tests of a file."""
+    """One broker of Kafka for all tests."""
     require_kafka()
     with Kafka(tmp_path_factory.mktemp("kafka") / "broker") as running:
         yield running

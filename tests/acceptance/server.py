@@ -1,11 +1,14 @@
 """The real server as a user starts it: its own processes, its own port, a data directory that outlives it."""
 
 import http.client
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -28,6 +31,11 @@ SERVE_WITH_ORACLE = Path(__file__).parent.parent / "serve_with_oracle.py"
 PASSWORD = "0123456789abcdef0123456789abcdef"  # looks random, so the server does not stretch it
 NO_ANSWER = (OSError, http.client.HTTPException)
 """What a client meets when the server dies: URLError and resets are OSErrors, half an answer is an HTTPException."""
+
+
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+_RANGE = range(10_000 + 5_000 * _WORKER, 15_000 + 5_000 * _WORKER)
+_PORTS = itertools.cycle(random.sample(_RANGE, len(_RANGE)))
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class RunningServer:
         self.data = base / "data"
         self.database = self.data / "midca.sqlite"
         self.oracle = SignerOracle(base / "oracle") if oracle else None
+        self.program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         profiles = base / "profiles"
@@ -82,8 +91,7 @@ class RunningServer:
             self.wait_until_healthy()
 
     def command(self) -> list[str | Path]:
-        program = [MIDCA] if self.oracle is None else [sys.executable, SERVE_WITH_ORACLE, self.oracle.file]
-        return [*program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        return [*self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
 
     def wait_until_healthy(self, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
@@ -106,7 +114,7 @@ class RunningServer:
         self.terminate()
         return self.wait()
 
-    def wait(self, timeout: float = 40) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """Wait for the server to end; return its exit status."""
         try:
             status = self.process.wait(timeout)
@@ -123,7 +131,7 @@ class RunningServer:
         self.process.wait()
         self.process = None
 
-    def wait_for(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 60) -> None:
         """Wait until something is so, which takes the server a moment."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -151,6 +159,9 @@ class RunningServer:
 
     def delete(self, path: str) -> Answer:
         return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="DELETE"))
+
+    def put(self, path: str) -> Answer:
+        return self._ask(urllib.request.Request(self._url(path), headers=_headers(self.admin_token), method="PUT"))
 
     def post(self, path: str, document: Any, token: str | None = None) -> Answer:
         body = json.dumps(document).encode()
@@ -203,12 +214,19 @@ class RunningServer:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
+    @property
+    def _tls(self) -> ssl.SSLContext | None:
+        """What trusts the server's certificate, whose file ends with the root; None where plain HTTP is spoken."""
+        trusted = self.environment.get("MIDCA_TLS_CERTIFICATE")
+        return ssl.create_default_context(cafile=trusted) if trusted else None
+
     def _url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        address = "https://localhost" if "MIDCA_TLS_CERTIFICATE" in self.environment else "http://127.0.0.1"
+        return f"{address}:{self.port}{path}"
 
     def _ask(self, request: urllib.request.Request) -> Answer:
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=30, context=self._tls) as response:
                 return Answer(response.status, json.load(response))
         except urllib.error.HTTPError as error:
             with error:
@@ -226,9 +244,21 @@ def environment(base: Path, *, shipped: bool = False) -> dict[str, str]:
 
 
 def free_port() -> int:
+    """Return a port for a server that is about to start.
+
+    It is below those that systems give to clients (32768 and up), so no connection has it when the server comes, and
+    no other worker of a parallel run is given it.
+    """
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _headers(token: str | None) -> dict[str, str]:

@@ -111,8 +111,8 @@ def lost(tmp_path_factory) -> Life:
 
     with server:
         life.until(live)
+        wait_until_listed(server, *life.revoked)  # and no list is signed any more
         midca(server, "audit", "export", "log.jsonl")
-        wait_until_listed(server, *life.revoked)
         life.list_of_a_broker = base64.b64decode(server.get("/ca/IOTmidCA/crl").body["CRL"])
         life.list_numbers = {row[0] for row in server.sql("SELECT number FROM revocation_lists")}
         server.kill()

@@ -8,6 +8,9 @@ import pytest
 from tests.acceptance.server import RunningServer
 
 CANARY = b"CANARY-5d81"
+HEAD = (
+    b"POST /sign/x/pkcs10 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +36,9 @@ def exchange(server, raw: bytes) -> bytes:
     ids=["size is no number", "cut off", "negative size", "no end of chunk", "nothing"],
 )
 def test_a_broken_chunked_body_is_refused_and_the_connection_closed(server, body):
-    head = (
-        b"POST /sign/x/pkcs10 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n"
-    )
     follower = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
-    answer = exchange(server, head + body + (follower if b"zz" in body else b""))
+    answer = exchange(server, HEAD + body + (follower if b"zz" in body else b""))
 
     assert b" 500 " not in answer.split(b"\r\n", 1)[0]
     assert answer.startswith(b"HTTP/1.1 400")
@@ -90,7 +89,7 @@ def test_what_is_no_http_is_answered_in_json_like_everything_else(server, raw, s
         b"GET /ca HTTP/1.1\r\nAuthorization: Bearer %b\0\r\n\r\n",
         b"GET /ca HTTP/1.1\r\n Authorization: Bearer %b\r\n\r\n",
         b"POST /user HTTP/1.1\r\nTransfer-Encoding: %b\r\n\r\n{}",
-        b"POST /user HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%b\r\n{}\r\n",
+        HEAD + b"%b\r\n{}\r\n",
     ],
     ids=lambda raw: ascii(raw[:60]),
 )

@@ -37,6 +37,7 @@ def sign_at_once(server, username: str, requests: Sequence[str]) -> list[Answer]
 
 
 def test_of_fifty_requests_with_one_password_exactly_one_gets_a_certificate(server, requests):
+    """A48, F10."""
     assert server.register("f60c28").status == 200
 
     answers = sign_at_once(server, "f60c28", requests)
@@ -81,6 +82,7 @@ def test_two_end_entities_that_bring_the_same_key_at_once_do_not_both_get_it(ser
 
 
 def test_a_hundred_end_entities_enrolled_by_eight_threads_get_a_hundred_serials(make_server):
+    """F11."""
     many = [one_line(csr(signing_key=key(number))) for number in range(100)]
 
     def enrol(number: int) -> tuple[int, int]:

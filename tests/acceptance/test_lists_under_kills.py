@@ -1,4 +1,4 @@
-"""A thousand revocations over three servers on one database that issue lists, with workers and servers being killed."""
+"""Lists while workers and servers are killed; a thousand revocations over three servers on one database."""
 
 import base64
 import itertools
@@ -7,6 +7,8 @@ import random
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,9 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.acceptance.server import NO_ANSWER, RunningServer
 from tests.acceptance.test_kill import some_worker
 from tests.builders import csr, one_line
+from tests.conftest import require_tool, run
 
 CERTIFICATES = 1000
 KILLS = 12
+LISTS = 30  # each with a kill while it is made
 
 
 @dataclass
@@ -105,6 +109,7 @@ def kill_now_and_then(servers: list[RunningServer], over: threading.Event, chanc
 
 @pytest.mark.slow
 def test_every_list_shows_just_what_was_revoked_when_it_was_begun(servers, tmp_path):
+    """F20."""
     chance, over = random.Random(3), threading.Event()
     with ThreadPoolExecutor(12) as pool:
         serials = list(pool.map(lambda number: enrol(servers[number % 3], number), range(CERTIFICATES)))
@@ -137,3 +142,49 @@ def test_every_list_shows_just_what_was_revoked_when_it_was_begun(servers, tmp_p
         shown = {f"{entry.serial_number:X}" for entry in crl}
         wanted = {serial for serial, revision in revisions.items() if revision <= revision_of[number_of(crl)]}
         assert wanted <= shown
+
+
+def verify_by_openssl(server: RunningServer, over: threading.Event, problems: list[str]) -> int:
+    """Have OpenSSL verify the list as it is served, over and over; return how often it was right."""
+    openssl, file, verified = require_tool("openssl"), server.base / "list.crl", 0
+    while not over.is_set():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/pki/IOTmidCA.crl") as response:
+                file.write_bytes(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                problems.append(str(error))
+            continue
+        except NO_ANSWER:
+            continue
+        authority = server.data / "ca/certificates/IOTmidCA.pem"
+        done = run(openssl, "crl", "-inform", "DER", "-in", file, "-CAfile", authority, "-noout", "-verify")
+        if "verify OK" in done.stdout + done.stderr:
+            verified += 1
+        else:
+            problems.append(done.stdout + done.stderr)
+    return verified
+
+
+def kill(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_list_that_is_served_verifies_whatever_is_killed_while_lists_are_made(fast_server):
+    """F21."""
+    chance, over, made, problems = random.Random(21), threading.Event(), [], []
+    with fast_server, ThreadPoolExecutor(1) as pool:
+        verifying = pool.submit(verify_by_openssl, fast_server, over, problems)
+        for _ in range(LISTS):
+            threading.Timer(chance.uniform(0, 0.05), kill, [chance.choice(some_worker(fast_server))]).start()
+            try:
+                made.append(fast_server.put("/ca/IOTmidCA/crl").status)
+            except NO_ANSWER:
+                made.append(None)
+        over.set()
+
+    assert verifying.result() > 0
+    assert problems == []
+    assert {None, 200} <= set(made), "kills hit all lists or none"

@@ -54,7 +54,7 @@ class Nginx:
         checked = run(*self.command, "-t")
         assert checked.returncode == 0, checked.stderr
         self.process = subprocess.Popen(self.command)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (self.directory / "pid").exists() or not (self.directory / "pid").read_text():
             assert self.process.poll() is None, (self.directory / "log").read_text()
             assert time.monotonic() < deadline

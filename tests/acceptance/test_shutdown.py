@@ -1,4 +1,4 @@
-"""What ends a server or a part of it, while it works."""
+"""What ends a server or a part of it, while it works (F25)."""
 
 import fcntl
 import json
@@ -29,6 +29,18 @@ def writers_held_up(server) -> Iterator[None]:
     with server.database.with_name("midca.sqlite.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def wait_until_refused(server) -> None:
+    """Wait until who connects to the server that is ending is told so at once."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+        except ConnectionError:
+            return
+        assert time.monotonic() < deadline, "clients are let in and left to wait"
+        time.sleep(0.05)
 
 
 def send(server, username: str, request: str) -> socket.socket:
@@ -76,13 +88,33 @@ def test_sigterm_lets_requests_in_flight_finish_and_ends_with_0(server, requests
         in_flight = [send(server, name, request) for name, request in zip(names, requests, strict=True)]
         wait_until_read(server, in_flight)
         server.terminate()
-        time.sleep(0.5)  # a server that does not wait for them would have ended
+        wait_until_refused(server)
         assert server.process.poll() is None
     statuses = [status_of(connection) for connection in in_flight]
 
     assert server.wait() == 0
     assert statuses == [200] * len(names)
     assert server.sql("SELECT DISTINCT state FROM certificates") == [("issued",)]
+
+
+def test_sighup_lets_requests_in_flight_finish_in_the_workers_that_began_them(server, requests):
+    before = set(server.workers())
+    names = [f"device{number}" for number in range(len(requests))]
+    for name in names:
+        assert server.register(name).status == 200
+
+    with writers_held_up(server):
+        in_flight = [send(server, name, request) for name, request in zip(names, requests, strict=True)]
+        wait_until_read(server, in_flight)
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 60
+        while len(set(server.workers()) - before) < len(before):
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.05)
+    statuses = [status_of(connection) for connection in in_flight]
+
+    assert statuses == [200] * len(names)
+    assert server.get("/health").status == 200
 
 
 def test_sigterm_with_nothing_to_do_ends_before_the_time_requests_get_with_0(server):

@@ -31,7 +31,7 @@ def mosquitto(tmp_path):
     with (tmp_path / "log").open("wb") as log:
         command = [require_tool("mosquitto"), "-c", tmp_path / "main.conf"]
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "running" not in (tmp_path / "log").read_text():
         assert process.poll() is None, (tmp_path / "log").read_text()
         assert time.monotonic() < deadline
@@ -67,7 +67,7 @@ def connect(mosquitto):
 
 
 def wait_until(condition) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -73,7 +73,6 @@ def test_refusal_is_an_explanation_and_no_error(client, admin):
         ({"csr": REQUEST, "subject": "CN=a", "ca": "None"}, 404),
         ({"csr": REQUEST, "subject": "CN=a", "ca": "IOTrootCA"}, 403),
     ],
-    ids=str,
 )
 def test_question_that_cannot_be_answered_has_a_sentence_and_a_status(client, admin, body, status):
     answer = explain(client, admin, body)

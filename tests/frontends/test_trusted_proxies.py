@@ -272,6 +272,29 @@ def admin_of():
     return lambda client: {"Authorization": f"Bearer {client.installation.settings.admin_token.read_text().strip()}"}
 
 
+# Where wrong passwords come from
+
+
+@pytest.mark.parametrize(
+    ("peer", "secret", "counted"),
+    [(PROXY, True, "203.0.113.7"), (PROXY, False, "10.9.0.1"), (STRANGER, True, "10.8.0.1")],
+    ids=["proxy", "no secret", "stranger"],
+)
+def test_wrong_password_counts_for_the_address_that_a_trusted_proxy_tells_and_else_for_the_sockets(
+    make_installation, peer, secret, counted
+):
+    """A51, A56."""
+    client = made(make_installation)
+    headers = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7", "X-Real-IP": "203.0.113.7"}
+    headers |= passed_on(client) if secret else {}
+    body = {"passwd": "wrong", "certificate": REQUEST}
+    answer = client.post("/sign/x/pkcs10", json=body, headers=headers, environ_base=peer)
+
+    assert answer.status_code == 400
+    sources = client.installation.sql("SELECT subject FROM password_failures WHERE subject LIKE 'address/%'")
+    assert sources == [(f"address/{counted}",)]
+
+
 # The secret
 
 
@@ -352,6 +375,27 @@ def test_certificate_that_no_trusted_proxy_passes_on_is_none(nginx):
     assert refused(get(nginx, **headers | {"X-Midca-Proxy-Secret": "x"}))
     del headers["X-Midca-Proxy-Secret"]
     assert refused(get(nginx, **headers))
+
+
+class _Tls:
+    """A connection whose client certificate midca's own TLS has verified."""
+
+    def __init__(self, certificate):
+        self.certificate = certificate
+
+    def getpeercert(self, binary_form):
+        return self.certificate.public_bytes(Encoding.DER) if binary_form and self.certificate else None
+
+
+@pytest.mark.parametrize(("peer", "believed"), [(STRANGER, True), (PROXY, False)], ids=["client", "proxy"])
+def test_certificate_shown_to_tls_of_midcas_own_counts_unless_a_proxy_shows_it(standing_nginx, peer, believed):
+    """Behind a proxy is anybody: its own certificate, should it ever be admitted, is not theirs."""
+    tls = {"gunicorn.socket": _Tls(standing_nginx.certificate)}
+
+    for headers in ({}, passed_on(standing_nginx)):
+        answer = get(standing_nginx, peer=peer | tls, **headers)
+        assert answer.status_code == (404 if believed else 401)
+    assert refused(get(standing_nginx, peer=peer | {"gunicorn.socket": _Tls(None)}))
 
 
 def test_certificate_that_nobody_admitted_opens_nothing_and_hinders_no_enrolment(nginx):

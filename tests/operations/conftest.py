@@ -1,6 +1,7 @@
 import pytest
 
 from app.bootstrap import open_services
+from app.store.sqlite import SqliteDatabase
 from tests.offline import OfflineInstallation
 
 
@@ -16,6 +17,13 @@ def reopen(installation):
     yield reopen
     for found in opened:
         found.services.database.close()
+
+
+@pytest.fixture(params=[True, False], ids=["write-ahead log", "rollback journal"])
+def journal(request, monkeypatch):
+    """How SQLite keeps transactions whole; asked for before the installation that is to have it."""
+    monkeypatch.setattr(SqliteDatabase.__init__, "__kwdefaults__", {"wal": request.param})
+    return "wal" if request.param else "truncate"
 
 
 @pytest.fixture

@@ -211,7 +211,7 @@ ROWS = {
     "another reason": ("UPDATE certificates SET revocation_reason = 4 WHERE serial = '{}'", "row unlike entry"),
     "a list nobody issued": (
         (
-            "INSERT INTO revocation_lists SELECT ca_name, scope, kind, number + 1, state, revision, 'x', NULL, "
+            "INSERT INTO revocation_lists SELECT ca_name, scope, kind, number + 1000, state, revision, 'x', NULL, "
             "about, 0, this_update, next_update FROM revocation_lists LIMIT 1"
         ),
         "row without entry",

@@ -14,13 +14,22 @@ from app.operations.doctor import CHECKS, Doctor, Finding, Level, Patient
 from tests.backups import back_up
 from tests.builders import csr, one_line
 from tests.conftest import Installation, settings_for
+from tests.files.test_tls_files import certificate_of
+from tests.files.test_tls_files import private as private_key
 
 
 def diagnosis(installation: Installation, *, weakened=(), places=None) -> list[tuple[str, Finding]]:
     def opened():
         return open_services(installation.settings, now=installation.clock).services
 
-    patient = Patient(places or _places(installation.settings), opened, weakened, "0.1.0", installation.clock)
+    patient = Patient(
+        places or _places(installation.settings),
+        opened,
+        weakened,
+        "0.1.0",
+        installation.settings.tls,
+        installation.clock,
+    )
     found = list(Doctor(patient).run())
     if "services" in vars(patient):
         patient.services.database.close()
@@ -216,6 +225,7 @@ def test_what_can_be_looked_at_is_looked_at_where_midca_cannot_start(installatio
         "secret files",
         "file system clock",
         "settings",
+        "tls certificate",
         "start",
     }
 
@@ -269,3 +279,29 @@ def test_defaults_that_are_weak_are_named_until_somebody_chooses(installation):
 
 def test_weakened_settings_are_warnings(installation):
     assert found_by(installation, "settings", weakened=["A.", "B."]) == [(Level.WARNING, "A."), (Level.WARNING, "B.")]
+
+
+@pytest.mark.parametrize(
+    ("days", "found"),
+    [
+        (-30, (Level.OK, r"The TLS certificate .*tls\.crt ends on ")),
+        (-7, (Level.WARNING, r"The TLS certificate .*tls\.crt ends in 7 days\.")),
+        (1, (Level.PROBLEM, r"The TLS certificate .*tls\.crt ended on ")),
+    ],
+)
+def test_end_of_the_tls_certificate_is_told_of_before_it_comes(make_installation, tmp_path, days, found):
+    certificate, private = tmp_path / "tls.crt", tmp_path / "tls.key"
+    certificate.write_bytes(certificate_of(0))
+    private.write_bytes(private_key(0))
+    private.chmod(0o600)
+    installation = make_installation(MIDCA_TLS_CERTIFICATE=str(certificate), MIDCA_TLS_KEY=str(private))
+    installation.clock.now = installation.settings.tls.leaf().not_valid_after_utc + timedelta(days=days)
+
+    [(level, says)] = found_by(installation, "tls certificate")
+    assert level is found[0]
+    assert re.match(found[1], says)
+
+    private.unlink()
+    assert found_by(installation, "tls certificate") == [
+        (Level.PROBLEM, f"{private} cannot be read: No such file or directory.")
+    ]

@@ -251,3 +251,12 @@ def test_what_is_recorded_as_a_ca_is_never_signed_from_the_record(installation):
     for authority in (root, mid):
         with pytest.raises(SigningUnavailable):
             authority.sign_recorded(mid.certificate.tbs_certificate_bytes)
+
+
+def test_what_is_recorded_as_an_ocsp_responder_is_never_signed_from_the_record(installation):
+    """Nor a key that says good of whatever was revoked."""
+    mid, responders = installation.services.authorities.named("IOTmidCA"), installation.services.ocsp.responders
+    responders.renew_due(ACTOR)
+    responder = responders.current(mid)
+    with pytest.raises(SigningUnavailable, match="no end entity's"):
+        mid.sign_recorded(responder.certificate.tbs_certificate_bytes)

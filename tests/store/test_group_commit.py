@@ -78,13 +78,17 @@ def together(database, *bodies):
     others = [Act(database, body) for body in bodies[1:]]
     for act in others:
         act.go_on.set()
-    while database._writer._waiting < len(others):  # each of them queues
-        pass
+    wait_for_queue(database, len(others))
     first.go_on.set()
     acts = [first, *others]
     for act in acts:
         act.join()
     return [act.failure for act in acts]
+
+
+def wait_for_queue(database, length: int = 1) -> None:
+    while database._writer._waiting < length:
+        pass
 
 
 def numbers(database) -> list[int]:
@@ -195,6 +199,34 @@ def test_transaction_that_sqlite_takes_back_is_everybodys_failure(database):
     with database.transaction():
         insert(database, 3)()
     assert numbers(database) == [3]
+
+
+def test_refusal_is_told_when_what_it_rests_on_is_on_disk(database, commits):
+    """Who asks again because of it must see what made it so."""
+
+    def refuse():
+        assert numbers(database) == [1]
+        raise RuntimeError("somebody was faster")
+
+    first = Act(database, insert(database, 1))
+    first.inside.wait()
+    refused = Act(database, refuse)
+    wait_for_queue(database)
+    first.go_on.set()
+    refused.inside.wait()
+    last = Act(database, insert(database, 2))
+    wait_for_queue(database)
+    refused.go_on.set()
+    last.inside.wait()
+
+    refused.join(0.2)
+    assert refused.is_alive()
+
+    last.go_on.set()
+    for act in (first, refused, last):
+        act.join()
+    assert [type(act.failure) for act in (first, refused, last)] == [type(None), RuntimeError, type(None)]
+    assert len(commits) == 1
 
 
 def test_transaction_inside_of_a_transaction_is_a_bug(database):

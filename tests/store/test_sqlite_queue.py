@@ -33,7 +33,7 @@ def test_a_waiting_writer_is_not_overtaken_by_readers_that_come_later(place, tmp
             order.append("reader")
 
     writer, reader = threading.Thread(target=write), threading.Thread(target=read)
-    with (tmp_path / "midca.sqlite.gate").open() as gate:
+    with (tmp_path / "midca.sqlite.gate").open("a") as gate:
         with at_it.reading():
             writer.start()
             _wait_until_somebody_holds(gate)

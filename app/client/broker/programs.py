@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess  # nosec B404 -- see above; no shell takes part
+import subprocess
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +16,7 @@ def run(command: Sequence[str]) -> None:
     """Run a program to its end; raise :class:`ClientError` unless it succeeds."""
     shown = " ".join(command)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False)  # noqa: S603 # nosec B603
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False)  # noqa: S603
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise ClientError(f"`{shown}` cannot be run: {error}.") from error
     if done.returncode:

@@ -79,7 +79,7 @@ def _fetch(url: str, request: bytes) -> bytes:
         raise click.BadParameter("it must begin with http:// or https://", param_hint="--url")
     asked = urllib.request.Request(url, request, {"Content-Type": "application/ocsp-request"})  # noqa: S310 -- see above
     try:
-        with urllib.request.urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 -- the same # nosec B310
+        with urllib.request.urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 -- the same
             content: bytes = answer.read(_MAX_ANSWER)
             return content
     except (OSError, HTTPException, ValueError) as error:

@@ -26,6 +26,7 @@ CHECKS: Final[dict[str, Check]] = {
     "secret files": files.secret_files,
     "file system clock": files.file_system_clock,
     "settings": machine.settings,
+    "tls certificate": files.tls_certificate,
     "start": start,
     "signing keys": records.signing_keys,
     "ca lifetimes": lifetimes.ca_lifetimes,

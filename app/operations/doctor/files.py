@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.operations.doctor.patient import Patient
 
 _TOLERANCE: Final = timedelta(minutes=5)
+_TLS_ENDS_SOON: Final = timedelta(days=14)
 
 
 def data_directory(patient: Patient) -> Iterator[Finding]:
@@ -66,6 +67,25 @@ def file_system_clock(patient: Patient) -> Iterator[Finding]:
         )
     else:
         yield ok("The file system's clock agrees with the system's.")
+
+
+def tls_certificate(patient: Patient) -> Iterator[Finding]:
+    """Can TLS be spoken with the files that are there, and for how long?"""
+    if patient.tls is None:
+        yield ok("Plain HTTP is spoken, and TLS left to what is in front.")
+        return
+    patient.tls.context()
+    end = patient.tls.leaf().not_valid_after_utc
+    which, advice = (
+        f"The TLS certificate {patient.tls.certificate}",
+        "Put a new one in its place, and run midca reload.",
+    )
+    if end <= patient.now():
+        yield problem(f"{which} ended on {end:%Y-%m-%d}.", advice)
+    elif end - patient.now() < _TLS_ENDS_SOON:
+        yield warning(f"{which} ends in {(end - patient.now()).days} days.", advice)
+    else:
+        yield ok(f"{which} ends on {end:%Y-%m-%d}.")
 
 
 def _mode(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.files.places import Places
+    from app.files.tls_files import TlsFiles
     from app.operations.services import Services
 
 
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 class Patient:
     """An installation. ``open_services`` raises what keeps a server from starting.
 
-    ``weakened`` are a name and a sentence for each setting that makes it less safe; ``version`` is that of midca.
+    ``weakened`` are a name and a sentence for each setting that makes it less safe; ``version`` is that of midca;
+    ``tls`` is None where plain HTTP is spoken.
     """
 
     places: Places
     open_services: Callable[[], Services]
     weakened: Sequence[str]
     version: str
+    tls: TlsFiles | None
     now: Callable[[], datetime]
 
     @cached_property

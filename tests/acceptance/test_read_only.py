@@ -1,0 +1,61 @@
+"""F16. What the CA would write to may only be read: a start says so in a sentence, and changes nothing."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.acceptance.server import MIDCA, environment
+from tests.conftest import run
+
+COMMANDS = [["serve"], ["init"], ["entity", "list"]]
+
+
+@pytest.fixture
+def base(data_template, tmp_path):
+    base = tmp_path / "installation"
+    shutil.copytree(data_template, base)
+    yield base
+    (base / "data").chmod(0o700)
+
+
+def refused(base, command: list[str]) -> str:
+    """Run a command without root's right to overlook modes; return the sentence that it ends with."""
+    privileges = ["setpriv", "--bounding-set", "-dac_override"] if os.getuid() == 0 else []
+    done = run(*privileges, MIDCA, *command, env=environment(base), cwd=base, timeout=60)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_database_that_may_only_be_read_is_told(base, command):
+    (base / "data" / "midca.sqlite").chmod(0o400)
+
+    assert "midca.sqlite cannot be opened for writing: Permission denied." in refused(base, command)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_directory_that_may_only_be_read_is_told(base, command):
+    for name in ("midca.sqlite-wal", "midca.sqlite-shm", "midca.sqlite.lock"):
+        (base / "data" / name).unlink(missing_ok=True)
+    (base / "data").chmod(0o500)
+
+    assert str(base / "data") in refused(base, command)
+
+
+def test_file_system_that_may_only_be_read_is_told(base, tmp_path):
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(mounted)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    try:
+        shutil.copytree(base, mounted, dirs_exist_ok=True)
+        (mounted / "tmp").mkdir()
+        subprocess.run(["mount", "-o", "remount,ro", str(mounted)], check=True)
+
+        assert "Read-only file system" in refused(mounted, ["serve"])
+    finally:
+        subprocess.run(["umount", "--lazy", str(mounted)], check=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography import x509
 
-from app.data_directory import begin_checkpoints, open_checkpoints, write_admin_token
+from app.data_directory import begin_checkpoints, check_audit_log, open_checkpoints, write_admin_token
 from app.errors import ConfigurationError
 from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.end_entity_profile_files import load_end_entity_profiles
@@ -263,7 +263,8 @@ def _open(
                     "certificate of an OCSP responder": responders.renew_due,
                     "checkpoint of the audit log": checkpoints.checkpoint_due,
                     "warning of a ceremony": alarm.log_due,
-                }
+                },
+                first=partial(check_audit_log, checkpoints),
             ),
             database=database,
             trusted_networks=settings.trusted_networks,

@@ -19,9 +19,13 @@ _TICK: Final = 1.0  # seconds between two looks; what was revoked in between goe
 
 @dataclass(frozen=True)
 class Upkeep:
-    """The chores, by what they make; each finds out itself whether something is due, and whether it is its turn."""
+    """The chores, by what they make; each finds out itself whether something is due, and whether it is its turn.
+
+    ``first`` is done once, before them: what a start must not wait for.
+    """
 
     chores: Mapping[str, Callable[[Actor], int]]
+    first: Callable[[], None] = lambda: None
 
     def do_due(self, actor: Actor) -> None:
         """Do what is due; a chore that fails is logged, keeps no other from its turn, and is tried again next time."""
@@ -34,7 +38,11 @@ class Upkeep:
                 _log.exception("no %s could be issued", made)
 
     def run(self, actor: Actor, stop: threading.Event) -> None:
-        """Do what is due until it is told to stop."""
+        """Do what comes first, then what is due, until it is told to stop."""
+        try:
+            self.first()
+        except Exception:  # noqa: BLE001 -- the chores must be done; the traceback is logged
+            _log.exception("the upkeep begins without its first task")
         while not stop.is_set():
             self.do_due(actor)
             stop.wait(_TICK)

@@ -248,11 +248,20 @@ def test_log_that_contradicts_the_file_is_not_signed(installation, checkpoints):
     again.database.close()
 
 
+def begin_upkeep(installation) -> None:
+    """What a server's first process does beside those that answer requests."""
+    services = open_services(installation.settings, create=True).services
+    over = threading.Event()
+    over.set()
+    services.upkeep.run(SYSTEM, over)
+    services.database.close()
+
+
 def test_start_says_loudly_that_the_log_is_not_what_was_signed(installation, caplog):
     installation.sql("UPDATE audit_log SET entry = replace(entry, 'midca', 'other') WHERE seq = 2")
 
     with caplog.at_level(logging.ERROR, "midca"):
-        open_services(installation.settings, create=True).services.database.close()
+        begin_upkeep(installation)
 
     assert "AUDIT LOG: The first 13 entries of the audit log are not those of its checkpoint" in caplog.text
 
@@ -262,7 +271,7 @@ def test_start_says_loudly_that_somebody_else_signed(installation, caplog):
     path.write_text(path.read_text().replace("\n13\n", "\n8\n"))
 
     with caplog.at_level(logging.ERROR, "midca"):
-        open_services(installation.settings, create=True).services.database.close()
+        begin_upkeep(installation)
 
     assert "is not signed by this log's key" in caplog.text
 
@@ -271,7 +280,7 @@ def test_start_is_quiet_when_all_is_well(installation, caplog):
     installation.add()
 
     with caplog.at_level(logging.WARNING, "midca"):
-        open_services(installation.settings, create=True).services.database.close()
+        begin_upkeep(installation)
 
     assert caplog.text == ""
 

@@ -132,6 +132,7 @@ def test_entries_that_went_with_the_log_are_missed(damaged, keep, reopen, caplog
     with_a_log_cut_off(damaged)
 
     services = reopen().services
+    services.upkeep.first()
 
     assert "AUDIT LOG" in caplog.text
     kinds = {finding.kind for finding in services.audit_verification.run().findings.found}

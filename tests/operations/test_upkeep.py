@@ -42,6 +42,25 @@ def test_comes_back_to_each_chore_until_it_is_told_to_stop():
     assert turns == ["one", "other", "one", "other"]
 
 
+def test_what_comes_first_comes_once_and_its_failure_keeps_no_chore_from_its_turn(caplog):
+    turns, stop = [], threading.Event()
+
+    def first() -> None:
+        turns.append("first")
+        raise RuntimeError("a bug")
+
+    def chore(_actor) -> int:
+        turns.append("chore")
+        if len(turns) == 3:
+            stop.set()
+        return 1
+
+    Upkeep({"one": chore}, first).run(ACTOR, stop)
+
+    assert turns == ["first", "chore", "chore"]
+    assert "a bug" in caplog.text
+
+
 def test_thread_does_the_chores_and_ends_with_its_process():
     done: queue.Queue[threading.Thread] = queue.Queue()
 

@@ -62,7 +62,7 @@ class Postgresql:
         return self.address(name)
 
     def drop(self, name: str) -> None:
-        """Take a database away: its three hundred files go at once while they are new, and at half a second later."""
+        """Take a database away: its three hundred files go at once as long as they are new, and slowly later."""
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type] # our own names
 

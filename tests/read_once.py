@@ -1,6 +1,6 @@
 """Reading is remembered where only the bytes matter, since most tests open a copy of the same CA.
 
-PyYAML and OpenSSL's test of the primes of RSA keys would be two thirds of the time of all those tests together.
+PyYAML and OpenSSL's test of the primes of RSA keys took half of the time of those tests.
 """
 
 from functools import cache, lru_cache

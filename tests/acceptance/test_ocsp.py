@@ -209,11 +209,13 @@ def test_responder_that_is_gone_is_made_anew_and_all_workers_and_servers_use_it(
             assert time.monotonic() < deadline, one.log + other.log
             time.sleep(0.05)
         after = {signer(server, mid) for server in (one, other) for _ in range(10)}
-        made = one.sql("SELECT count(*) FROM certificates WHERE certificate_type = 1001")
+        # a worker that starts just now gives up what another is about to sign; that one is signed anew, and counts not
+        good = "SELECT username FROM certificates WHERE certificate_type = 1001 AND state = 'issued' ORDER BY username"
+        made = one.sql(good)
 
     assert len(before) == len(after) == 1
     assert before != after
-    assert made == [(3,)]
+    assert made == [("IOTmidCA/OCSP",), ("IOTmidCA/OCSP",), ("IOTrootCA/OCSP",)], one.log + other.log
 
 
 def test_kills_while_responders_are_renewed_leave_one_that_works(make_server, tmp_path):

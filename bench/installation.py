@@ -66,8 +66,9 @@ class Installation:
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """Return the settings that differ from the defaults."""
-    return {"MIDCA_DATA": str(directory / "data"), "MIDCA_PROFILES": str(directory / "profiles")}
+    """Return the settings that differ from the defaults: all guesses of the load come from one address."""
+    places = {"MIDCA_DATA": str(directory / "data"), "MIDCA_PROFILES": str(directory / "profiles")}
+    return places | {"MIDCA_ADDRESS_FAILURES": "0", "MIDCA_TOTAL_FAILURES": "0"}
 
 
 def _copy_profiles(target: Path, ca_key: str) -> None:

@@ -445,7 +445,7 @@ def test_a_trusted_network_is_warned_of_loudly(make_server):
     ("typed", "completed"),
     [
         ("c", {"ca", "ceremony", "cert", "crl"}),
-        ("entity ", {"add", "delete", "list", "rearm", "show"}),
+        ("entity ", {"add", "delete", "import", "list", "rearm", "show"}),
         ("entity list --status N", {"NEW"}),
         ("entity-profile l", {"list"}),
     ],

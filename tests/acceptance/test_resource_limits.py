@@ -60,6 +60,7 @@ def test_with_too_few_files_requests_are_refused_or_answered_and_no_worker_ends(
     with server:
         names = [f"device{number}" for number in range(len(requests))]
         assert {server.register(name).status for name in names} == {200}
+        server.wait_for(lambda: len(server.workers()) == 2)
         workers = server.workers()
         held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(50)]
         with ThreadPoolExecutor(len(names)) as pool:

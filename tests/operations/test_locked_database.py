@@ -60,8 +60,9 @@ def test_lock_that_is_let_go_in_time_is_waited_for(client, hold):
 
 def test_lock_that_is_kept_refuses_for_now_and_signs_nothing(client, hold, installation):
     database, signed = installation.services.database, installation.oracle.signed()
-    for connection in (database._writer.connection, database._reader()):
-        connection.execute("PRAGMA busy_timeout = 300")  # instead of ten seconds
+    with database._reader() as reader:
+        for connection in (database._writer.connection, reader):
+            connection.execute("PRAGMA busy_timeout = 300")  # instead of ten seconds
     release = hold()
 
     answer = client.post("/sign/f60c28/pkcs10", json=REQUEST)

@@ -271,6 +271,7 @@ def _open(
             metrics_networks=settings.metrics_networks,
             trusted_proxies=settings.access.trusted_proxies,
             proxy_secret=settings.access.read_proxy_secret(),
+            tls_certificate=settings.tls.leaf if settings.tls else None,
         )
         settled = 0
         if create:

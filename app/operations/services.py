@@ -7,6 +7,10 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography import x509
+
     from app.operations.access_tokens import AccessTokens
     from app.operations.audit_verification import AuditVerification
     from app.operations.authorities import Authorities
@@ -70,6 +74,7 @@ class Services:
     metrics_networks: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     proxy_secret: bytes = field(default=b"", repr=False)
+    tls_certificate: Callable[[], x509.Certificate] | None = None
 
     @property
     def audit_verification(self) -> AuditVerification:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.files.end_entity_profile_files import END_ENTITIES
@@ -183,6 +184,21 @@ def test_end_of_every_certificate_of_ones_own_is_told(installation, scrape):
     for authority in installation.services.authorities:
         end = responders.current(authority).end.timestamp()
         assert values["midca_ocsp_responder_expire_time_seconds", authority.name] == end
+
+
+def test_end_of_the_certificate_in_the_file_of_tls_is_told(make_installation, tmp_path):
+    path = tmp_path / "tls.crt"
+    installation = make_installation(MIDCA_TLS_CERTIFICATE=str(path), MIDCA_TLS_KEY=str(tmp_path / "tls.key"))
+    client = create_app(installation.services).test_client()
+    admin = {"Authorization": f"Bearer {installation.settings.admin_token.read_text().strip()}"}
+    authority = installation.services.authorities.named("IOTmidCA")
+
+    def told() -> float | None:
+        return read(client.get("/metrics", headers=admin).text).get(("midca_tls_certificate_expire_time_seconds",))
+
+    assert told() is None
+    path.write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    assert told() == authority.certificate.not_valid_after_utc.timestamp()
 
 
 def test_audit_log_and_its_checkpoints(installation, scrape):

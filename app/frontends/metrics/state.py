@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from app.errors import Refusal
+from app.errors import ConfigurationError, Refusal
 from app.operations.services import Services
 from app.pki.end_entity import EndEntityStatus
 from app.pki.revocation import RevocationReason
@@ -32,6 +32,7 @@ class State(Collector):
             self._ready,
             self._authorities,
             self._responders,
+            self._tls,
             self._lists,
             self._certificates,
             self._end_entities,
@@ -41,7 +42,7 @@ class State(Collector):
         for family in families:
             try:
                 yield from list(family())
-            except Refusal:  # the database; its check in midca_ready is 0
+            except (Refusal, ConfigurationError):  # the database, whose check in midca_ready is 0, or a file
                 continue
 
     def _build(self) -> Iterator[Metric]:
@@ -76,6 +77,14 @@ class State(Collector):
             responder = self.services.ocsp.responders.on_disk(authority)
             if responder is not None:
                 expire.add_metric([authority.name], responder.end.timestamp())
+        yield expire
+
+    def _tls(self) -> Iterator[Metric]:
+        expire = GaugeMetricFamily(
+            "midca_tls_certificate_expire_time_seconds", "Unix time of the end of the file's in MIDCA_TLS_CERTIFICATE."
+        )
+        if self.services.tls_certificate is not None:
+            expire.add_metric([], self.services.tls_certificate().not_valid_after_utc.timestamp())
         yield expire
 
     def _lists(self) -> Iterator[Metric]:

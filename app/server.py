@@ -21,6 +21,7 @@ from app.errors import ConfigurationError, Refusal
 from app.files.server_process import ServerProcess
 from app.frontends import metrics
 from app.http_frontend import MAX_BODY_BYTES
+from app.http_server.shared_counts import SharedCounts
 from app.http_server.worker import PatientWorker
 from app.pki import weak_key
 from app.web import create_app
@@ -54,6 +55,7 @@ class _Logger(Logger):  # type: ignore[misc] # gunicorn ships no types
 
 class _Worker(PatientWorker):
     max_body = MAX_BODY_BYTES
+    counts = SharedCounts()
 
 
 class _Master(Arbiter):  # type: ignore[misc] # gunicorn ships no types
@@ -109,6 +111,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             "control_socket_disable": True,
             "when_ready": self._ready,
             "on_reload": self._reload,
+            "pre_fork": self._before_fork,
             "post_worker_init": self._worker_started,
             "child_exit": self._worker_ended,
             "on_exit": self._ended,
@@ -135,7 +138,11 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn ships no t
             _log.warning("another server runs on %s: midca reload reaches that one alone", self._settings.data)
         _log.info("serving on %s", self._settings.url)
 
+    def _before_fork(self, _server: object, worker: _Worker) -> None:
+        worker.place = worker.counts.take()
+
     def _worker_ended(self, _server: object, worker: Any) -> None:
+        worker.counts.leave(worker.place)
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library has not typed it
 
     def _reload(self, _server: object) -> None:

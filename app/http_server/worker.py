@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from app.http_server.connection import Connection
 from app.http_server.early_answer import early_answer, status_of
+from app.http_server.shared_counts import SharedCounts
 
 if TYPE_CHECKING:
     import socket
@@ -35,13 +36,17 @@ _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EN
 _LOOK_ROUND: Final = 0.25  # seconds between two looks at who has waited too long
 _FULL: Final = 1.0  # seconds in which nobody is waited for long, because a connection could not be taken
 _MAX_KEPT: Final = 64 * 1024 * 1024  # octets of answers that wait for their clients; then long ones do not
+_AFTER_YOU: Final = 0.001  # seconds that a worker with fewer connections gets to take one first, a few times over
+_TIMES: Final = 5
 _PAUSE: Final = 0.05  # seconds for requests to end then
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
-    """``max_body`` is the longest body that the application reads."""
+    """``max_body`` is the longest body that the application reads, ``place`` this worker's in ``counts``."""
 
     max_body: int
+    counts: SharedCounts
+    place: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what gunicorn gives a worker."""
@@ -72,12 +77,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 -- as gunicorn has it
         """Take connections or not. One that stops lets go of its listeners: else new clients wait for nobody."""
         super().set_accept_enabled(enabled)
+        self._count(0)
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
 
     def accept(self, listener: Any) -> None:
-        """Take a connection, and a request if one has come with it."""
+        """Take a connection, if no worker that has fewer does, and a request if one has come with it."""
+        for _ in range(_TIMES):
+            if self.counts.another_has_fewer(self.place):
+                time.sleep(_AFTER_YOU)
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -86,7 +95,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
             elif error.errno not in _NOBODY_THERE:
                 raise
             return
-        self.nr_conns += 1
+        self._count(1)
         try:
             if self.cfg.is_ssl:
                 sock = ssl_context(self.cfg).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
@@ -165,8 +174,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         self.poller.unregister(connection.sock)
 
     def _close(self, sock: socket.socket) -> None:
-        self.nr_conns -= 1
+        self._count(-1)
         sock.close()
+
+    def _count(self, more: int) -> None:
+        self.nr_conns += more
+        if self._accepting:
+            self.counts.set(self.place, self.nr_conns)
+        else:
+            self.counts.close(self.place)
 
     def _has_room(self) -> bool:
         """Return whether another long answer may wait for its client. Threads ask, so the set may be changing."""

@@ -49,7 +49,7 @@ lint: install-dev ## ruff, mypy --strict, import contracts, bandit, the house's 
 	$(BIN)/python tools/house_rules.py
 
 .PHONY: bench
-bench: install-dev ## measure the server, about ten minutes (ARGS='--only ocsp --json FILE' goes to the benchmark)
+bench: install-dev ## measure the server, about five minutes (ARGS='--only ocsp --json FILE' goes to the benchmark)
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: fuzz

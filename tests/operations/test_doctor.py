@@ -176,6 +176,12 @@ FAULTS = {
         lambda made: [made.add(), made.add("safe", "a good password")],
         "1 end entities wait",
     ),
+    "another server's pepper": (
+        "peppers",
+        Level.WARNING,
+        lambda made: [made.add(), made.settings.pepper.default.write_text("0" * 64)],
+        "1 passwords were hashed with the pepper",
+    ),
     "a profile that is gone": (
         "end entities",
         Level.WARNING,

@@ -40,6 +40,7 @@ CHECKS: Final[dict[str, Check]] = {
     "pending certificates": records.pending_certificates,
     "end entities": records.end_entities,
     "default passwords": records.default_passwords,
+    "peppers": records.peppers,
     "audit log": records.audit_log,
     "backup": records.backup,
     "restores": records.restores,

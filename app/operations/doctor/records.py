@@ -77,6 +77,19 @@ def default_passwords(patient: Patient) -> Iterator[Finding]:
         yield ok("No end entity waits with the public default password.")
 
 
+def peppers(patient: Patient) -> Iterator[Finding]:
+    """Is there a pepper for every password that waits? Without, the right one is refused, and counted as wrong."""
+    lost = [use for use in patient.services.key_rotation.pepper_uses() if use.pepper is None and use.waiting]
+    for use in lost:
+        yield warning(
+            f"{use.waiting} passwords were hashed with the pepper {use.kid}, which is not here: all are refused.",
+            "Copy secrets/pepper from the server that has it (docs/postgresql.md); if it was dropped, set them anew "
+            "(midca entity rearm).",
+        )
+    if not lost:
+        yield ok("Every password that waits was hashed with a pepper that is here.")
+
+
 def end_entities(patient: Patient) -> Iterator[Finding]:
     """Does every end entity that may enrol have its profiles and its CA?"""
     services = patient.services

@@ -111,19 +111,24 @@ class Secret:
         """Read it; raises as :meth:`SecretSource.read` does."""
         self.source = source
         self._check = check
-        self._version = self._version_now()
-        self._lines = self._read(create=create)
+        version = self._version_now()
+        self._known = version, self._read(create=create)
+        self._told = version
 
     def __call__(self) -> tuple[bytes, ...]:
-        """Return the secret, and behind it those before it."""
-        version = self._version_now()
-        if version != self._version:
-            try:
-                self._lines = self._read(create=False)
-            except ConfigurationError as error:
+        """Return the secret, and behind it those before it. While it cannot be read, it is what it was."""
+        version, (known, lines) = self._version_now(), self._known
+        if version == known:
+            return lines
+        try:
+            lines = self._read(create=False)
+        except ConfigurationError as error:
+            if version != self._told:
                 _log.warning("the secret %s stays as it was: %s", self.source.name, error)
-            self._version = version
-        return self._lines
+            self._told = version
+        else:
+            self._known = version, lines
+        return lines
 
     def _read(self, *, create: bool) -> tuple[bytes, ...]:
         lines = self.source.read(create=create)

@@ -51,6 +51,7 @@ class ClientCertificates:
         if not certificate.not_valid_before_utc <= self.now() <= certificate.not_valid_after_utc:
             raise NotAuthenticated("The client certificate has ended, or is not good yet.")
         own = self.certificates.find_serial(serial_hex(certificate.serial_number))
-        if any(stored.revoked for stored in own if stored.certificate == der):
+        # Of one that was revoked by its serial alone, or came back with a restore, there are no bytes to compare.
+        if any(stored.revoked for stored in own if stored.certificate in {None, der}):
             raise NotAuthenticated("The client certificate is revoked.")
         return holder(admitted, "client certificate")

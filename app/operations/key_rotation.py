@@ -85,6 +85,8 @@ class KeyRotation:
             with self._recorded(Action.PASSPHRASE_ROTATED, source.name, actor):
                 if source.is_ours:
                     source.replace(lines)
+            if self.passphrase() != tuple(lines):  # one that was read before would call every key sealed anew
+                raise ConfigurationError(f"{source} cannot be read as it was written; it opens all keys: run it again.")
             files = self.key_files()
             resealed = sum(self.private_keys.reseal(path) for path in files)
             if not all(self.private_keys.is_sealed_anew(path) for path in files):

@@ -72,14 +72,21 @@ def number_of(crl: x509.CertificateRevocationList) -> int:
     return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
 
 
+def behind_is_told(server: RunningServer, number: int) -> bool:
+    """Set the clock a day back, and ask. The upkeep may record a list of that day before we ask; then none is told."""
+    set_clock(server, 0)
+    assert server.register(f"before{number}").status == 200
+    set_clock(server, -1)
+    return "clock is behind" in server.get("/ready").body["checks"]["clock"]
+
+
 def test_server_whose_clock_jumps_tells_so_and_is_right_again_when_the_clock_is(server):
     numbers = [number_of(list_of(server, -100))]
     set_clock(server, 0)
     issued(server, 0)
     numbers.append(number_of(list_of(server, 0)))
 
-    set_clock(server, -1)
-    assert "clock is behind" in server.get("/ready").body["checks"]["clock"]
+    assert any(behind_is_told(server, number) for number in range(10))
     assert now(-1) - timedelta(hours=1) <= issued(server, 1).not_valid_before_utc <= now(-1)
     numbers.append(number_of(list_of(server, -1)))
 

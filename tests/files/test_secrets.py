@@ -169,6 +169,22 @@ def test_secret_stays_as_it_was_while_its_file_cannot_be_used(file_source, fault
     assert secret() == (b"again " + LONG.encode(),)
 
 
+def test_secret_that_could_not_be_read_once_is_read_at_the_next_use(file_source, monkeypatch):
+    """With too few file descriptors a process may miss the moment at which it was changed."""
+    secret = Secret(file_source, create=False)
+    before = secret()
+    private(file_source.file, f"new {LONG}")
+    with monkeypatch.context() as patch:
+        patch.setattr(SecretSource, "read", fail)
+        assert secret() == before
+
+    assert secret() == (b"new " + LONG.encode(),)
+
+
+def fail(_source, *, create):
+    raise ConfigurationError("Too many open files.")
+
+
 def test_secret_that_makes_no_sense_is_refused_at_the_start_and_passed_over_later(file_source):
     def check(lines):
         if b"bad" in lines[0]:

@@ -9,6 +9,7 @@ import pytest
 from app.bootstrap import open_services
 from app.errors import ConfigurationError, InvalidInput, NotAllowed, WrongPassword
 from app.files.private_keys import PrivateKeys
+from app.files.secrets import SecretSource
 from tests import ocsp
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR, Installation
@@ -39,6 +40,22 @@ def sealed_with(installation: Installation, passphrase: bytes) -> set[Path]:
 
 def certificates_of(paths) -> list[bytes]:
     return [path.read_bytes().partition(b"-----BEGIN CERTIFICATE-----")[2] for path in sorted(paths)]
+
+
+def test_passphrase_that_cannot_be_read_back_takes_the_old_one_away_from_no_key(installation, rotation, monkeypatch):
+    def fail(_source, *, create):
+        raise ConfigurationError("Input/output error.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SecretSource, "read", fail)
+        with pytest.raises(ConfigurationError, match="run it again"):
+            rotation.rotate_passphrase(ACTOR)
+    new, old = lines(installation)
+    assert sealed_with(installation, old) == set(installation.services.key_list.paths())
+
+    assert rotation.rotate_passphrase(ACTOR) == KEY_FILES
+    assert lines(installation) == [new]
+    installation.open().services.database.close()
 
 
 def test_every_key_is_sealed_with_the_new_passphrase_and_none_with_the_old(installation, rotation):

@@ -113,6 +113,23 @@ def test_certificate_that_is_revoked_is_not_installed_again(offline):
         install(offline, signed)
 
 
+@pytest.mark.parametrize("name", ["IOTmidCA", "IOTrootCA"], ids=["CA", "OCSP responder"])
+def test_certificate_that_was_revoked_before_it_was_imported_is_not_installed(offline, name):
+    renewal = offline.services.renewal
+    asked = renewal.request(name, ACTOR) if name == "IOTmidCA" else renewal.request_responder(name, ACTOR)
+    offline.clock.advance(days=1)
+    held = offline.ceremony()
+    signed = held.sign(held.propose(pem(asked)))
+    certificate = x509.load_pem_x509_certificate(CeremonialFile.from_text(signed).pem)
+    number = offline.make_list(revoked=[(certificate, RevocationReason.SUPERSEDED)])
+
+    with pytest.raises(Conflict, match=f"is revoked: list {number} of its CA names it"):
+        install(offline, signed, name)
+
+    assert offline.services.certificates.find("IOTrootCA", f"{certificate.serial_number:X}") is None
+    assert set(offline.services.readiness.check().values()) == {"ok"}
+
+
 def test_import_that_was_cut_off_before_the_file_is_finished_by_another(offline, monkeypatch):
     request = pem(offline.services.renewal.request("IOTmidCA", ACTOR))
     held = offline.ceremony()

@@ -240,7 +240,9 @@ def _open(
             revocation_feed=RevocationFeed(revoked, list_store, authorities),
             ocsp=Ocsp(authorities, responders, database, now, settings.ocsp_max_age),
             hierarchy=hierarchy,
-            renewal=AuthorityRenewal(hierarchy, authorities, responders.files, signing, now, responders.turn),
+            renewal=AuthorityRenewal(
+                hierarchy, authorities, responders.files, signing, list_store, now, responders.turn
+            ),
             list_import=list_import,
             offline_alarm=alarm,
             key_list=key_list,

@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives import hashes
 
 from app.errors import Conflict, InvalidInput, NotAllowed
 from app.operations.recorded_signing import RecordedSigning, Subject
-from app.pki.certificate_authority import fingerprint
+from app.pki.certificate_authority import fingerprint, serial_hex
 from app.pki.certificate_template import Particulars
+from app.pki.distribution_points import ALL
 from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
 from app.pki.write_ahead_key import hash_for, write_ahead_key
 from app.store.audit_log import Action
 from app.store.certificates import CertificateType, StoredCertificate
+from app.store.revocation_lists import ListName
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from app.operations.turn import Turn
     from app.pki.certificate_authority import CertificateAuthority
     from app.pki.certificate_template import CertificateTemplate
+    from app.store.revocation_lists import RevocationListStore
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _OF_THE_ISSUER: Final = frozenset(
@@ -56,6 +59,7 @@ class AuthorityRenewal:
     authorities: Authorities
     responders: ResponderFiles
     signing: RecordedSigning
+    lists: RevocationListStore
     now: Callable[[], datetime]
     turn: Turn
 
@@ -96,7 +100,7 @@ class AuthorityRenewal:
     def install(self, name: str, file: CeremonialFile, actor: Actor) -> x509.Certificate:
         """Install the certificate that a ceremony signed for a CA or, if it is for that, its OCSP responder.
 
-        Raises :class:`InvalidInput` with what is wrong with it.
+        Raises :class:`InvalidInput` with what is wrong with it, and :class:`Conflict` when it is revoked.
         """
         authority = self.authorities.named(name)
         try:
@@ -123,6 +127,7 @@ class AuthorityRenewal:
         ]
         if problems:
             raise InvalidInput(f"The certificate is not one for CA {authority.name}: {'; '.join(problems)}.")
+        self._check_not_listed(issuer, certificate)
         if certificate.not_valid_after_utc < authority.certificate.not_valid_after_utc:
             raise Conflict(f"The certificate ends before the one that is there ({fingerprint(authority.certificate)}).")
         row = self._row(issuer, certificate, template, Subject(authority.name, CertificateType.SUB_CA))
@@ -139,10 +144,17 @@ class AuthorityRenewal:
         template = self._responder_template(authority, key)
         if problems := _problems(certificate, template, authority, self.now()):
             raise InvalidInput(f"The certificate is not one for that OCSP responder: {'; '.join(problems)}.")
+        self._check_not_listed(authority, certificate)
         subject = Subject(f"{authority.name}/OCSP", CertificateType.OCSP_RESPONDER)
         row = self._row(authority, certificate, template, subject)
         self.signing.store_imported(row, certificate, actor, _evidence(certificate, file))
         self.responders.save(authority.name, OcspResponder(certificate, key))
+
+    def _check_not_listed(self, issuer: CertificateAuthority, certificate: x509.Certificate) -> None:
+        """Refuse what the issuer's newest list names: this machine may never have heard of the certificate before."""
+        newest, serial = self.lists.latest(ListName(issuer.name, ALL)), certificate.serial_number
+        if newest and x509.load_der_x509_crl(newest.crl).get_revoked_certificate_by_serial_number(serial):
+            raise Conflict(f"The certificate {serial_hex(serial)} is revoked: list {newest.number} of its CA names it.")
 
     def _responder_template(
         self, authority: CertificateAuthority, key: ec.EllipticCurvePrivateKey

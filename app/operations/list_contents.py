@@ -60,12 +60,15 @@ class ListContents:
     delta_validity: timedelta | None
 
     def templates(
-        self, authority: CertificateAuthority, names: Iterable[ListName], revision: int
+        self, authority: CertificateAuthority, names: Iterable[ListName], revision: int, shown_since: datetime | None
     ) -> Iterator[tuple[ListName, RevocationListTemplate]]:
-        """Yield each list with all it says, every one under the same number."""
+        """Yield each list with all it says, every one under the same number.
+
+        ``shown_since``: from which end on a certificate is still shown; None for now.
+        """
         now = self.now().replace(microsecond=0)
         number = max(self.store.highest_number(authority.name) + 1, int(now.timestamp()))
-        shown_since = self._shown_since(authority, now)
+        shown_since = shown_since or now
         complete: Entries | None = None
         for name in names:
             base_number = None
@@ -107,14 +110,6 @@ class ListContents:
             else:
                 entries.drop(certificate)
         return entries
-
-    def _shown_since(self, authority: CertificateAuthority, now: datetime) -> datetime:
-        """Return from which end on a certificate is still shown.
-
-        One that has ended stays until it was on a list issued after its end (RFC 5280 section 3.3); on every list, so
-        the oldest of them counts.
-        """
-        return min((stored.this_update for stored in self.store.newest(authority.name).values()), default=now)
 
     def _base(self, name: ListName, number: int, revision: int, now: datetime) -> tuple[int, int]:
         """Return number and revision of the complete list a delta builds on.

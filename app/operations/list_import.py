@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -64,6 +64,7 @@ class ListImport:
             raise InvalidInput("The file holds no revocation list in PEM.") from error
         if ALL not in lists:
             raise InvalidInput("The list that covers all certificates of the CA is missing.")
+        self._check_point(authority, lists)
         for each in lists.values():
             self._check(authority, each)
         number, listed = _number(lists[ALL]), _serials(lists[ALL])
@@ -95,6 +96,16 @@ class ListImport:
         if authority.points is None or points != list(authority.points.of_list(POINT, ListKind.COMPLETE)):
             raise InvalidInput("The list is that of other URLs than MIDCA_PUBLIC_URL says here.")
         return POINT
+
+    def _check_point(self, authority: CertificateAuthority, lists: Collection[ListScope]) -> None:
+        """Refuse lists without that of the URLs that certificates name: there the old one would go on for a year."""
+        served = self.store.dates(ListName(authority.name, POINT)) is not None
+        if POINT not in lists and (served or authority.points is not None):
+            again = "" if authority.points else " Set it here again: there are certificates that name it."
+            raise InvalidInput(
+                "The list of the URLs that certificates name is missing: hold the ceremony with the server's "
+                f"MIDCA_PUBLIC_URL.{again}"
+            )
 
     def _check(self, authority: CertificateAuthority, each: x509.CertificateRevocationList) -> None:
         if not is_list_of(authority, each):

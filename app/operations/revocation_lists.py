@@ -157,9 +157,9 @@ class RevocationLists:
 
         A delta goes with every complete list of its scope: both then show the same revocations under the same number.
         """
-        newest, revision = self.store.newest(authority.name), self.store.revision(authority.name)
+        newest, revision = self._kept(authority), self.store.revision(authority.name)
         names = list(self._names(authority))
-        changed = self._changed_since(authority, [newest[name] for name in names if name in newest], revision)
+        changed = self._changed_since(authority, list(newest.values()), revision)
         due = {
             name
             for name in names
@@ -186,14 +186,28 @@ class RevocationLists:
         authority.check_validity(self.now())
         # The revision is read first: a revocation that comes in between is shown already, and leads to one more list.
         revision = self.store.revision(authority.name)
-        unchanged = self._unchanged(authority, names, revision)
-        for name, template in self.contents.templates(authority, names, revision):
+        newest = self._kept(authority)
+        unchanged = self._unchanged(authority, newest, names, revision)
+        # A certificate that has ended is shown until it was on a list issued after its end (RFC 5280 section 3.3); on
+        # every list, so the oldest of them counts.
+        shown_since = min((stored.this_update for stored in newest.values()), default=None)
+        for name, template in self.contents.templates(authority, names, revision, shown_since):
             self.signing.sign(authority, name, template, Shows(revision, self.contents.about(authority, name)), actor)
         self.signing.mark_unchanged(unchanged, revision)
 
-    def _unchanged(self, authority: CertificateAuthority, issued: list[ListName], revision: int) -> list[ListName]:
-        """Return the lists that are not issued now and show everything up to ``revision`` all the same."""
+    def _kept(self, authority: CertificateAuthority) -> dict[ListName, ListDates]:
+        """Return the newest of each list that is issued still; one that is not any more stays as old as it is."""
         newest = self.store.newest(authority.name)
+        return {name: newest[name] for name in self._names(authority) if name in newest}
+
+    def _unchanged(
+        self,
+        authority: CertificateAuthority,
+        newest: dict[ListName, ListDates],
+        issued: list[ListName],
+        revision: int,
+    ) -> list[ListName]:
+        """Return the lists that are not issued now and show everything up to ``revision`` all the same."""
         behind = [name for name in newest.keys() - set(issued) if newest[name].revision < revision]
         changed = self._changed_since(authority, [newest[name] for name in behind], revision)
         return [name for name in behind if not any(name.scope.covers(partition) for partition in changed)]

@@ -2,13 +2,18 @@
 
 import csv
 import json
+import os
 import stat
 
 import pytest
+from click.testing import CliRunner
 
+from app.frontends.admin_cli import entity_import
+from app.operations.end_entities import EndEntities
 from tests.acceptance.test_cli import Shell
 from tests.acceptance.test_cli import midca as midca  # noqa: PLC0414 -- the fixture
 from tests.builders import csr, one_line
+from tests.conftest import ACTOR
 
 RANDOM = "abcdefghijklmnopqrstuvwxyz"
 
@@ -63,6 +68,42 @@ def test_random_passwords_are_in_a_file_that_its_owner_alone_reads_and_are_good(
     password.write_text(passwords["two"])
     assert "BEGIN CERTIFICATE" in midca("sign", "two", request, "--password-file", password)
     assert "cannot be made: File exists" in midca("entity", "import", file, "--passwords", made, status=1)
+
+
+def test_password_file_of_an_import_that_is_run_again_names_only_whom_it_added(midca: Shell, lines, tmp_path):
+    midca("entity", "import", lines("name", "one"), "--passwords", tmp_path / "first.csv")
+    made, file = tmp_path / "second.csv", lines("name", "one", "two", "two")
+
+    assert midca.json("entity", "import", file, "--passwords", made) == {"added": 1, "present": 2, "refused": []}
+
+    assert [row["name"] for row in csv.DictReader(made.read_text().splitlines())] == ["two"]
+
+
+def test_passwords_are_on_disk_before_they_are_good(installation, monkeypatch, lines, tmp_path):
+    monkeypatch.setattr(entity_import, "services", lambda: installation.services)
+    monkeypatch.setattr(entity_import, "operator", lambda: ACTOR)
+    made, synced = tmp_path / "made.csv", []
+
+    def fsync(descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), made.stat()):
+            synced.append(made.read_text())
+        real_fsync(descriptor)
+
+    def put_all(entities, registrations, *args, **kwargs):
+        registrations = list(registrations)
+        for each in registrations:
+            assert f"{each.username},{each.password}\n" in synced[-1].replace("\r\n", "\n")
+        return real_put_all(entities, registrations, *args, **kwargs)
+
+    real_fsync, real_put_all = os.fsync, EndEntities.put_all
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(EndEntities, "put_all", put_all)
+    file = lines("name", *(f"device{number}" for number in range(201)))
+
+    done = CliRunner().invoke(entity_import.import_entities, [str(file), "--passwords", str(made)])
+
+    assert done.output.endswith("201 added, 0 were there already, 0 refused.\n"), done
+    assert len(synced) == 2
 
 
 def test_who_is_refused_is_told_with_line_and_reason_and_keeps_nobody_else_out(midca: Shell, lines):

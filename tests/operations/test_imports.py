@@ -22,7 +22,7 @@ from app.pki.distinguished_name import parse
 from app.pki.revocation import RevocationReason
 from tests import ocsp
 from tests.builders import csr, key, one_line
-from tests.conftest import ACTOR
+from tests.conftest import ACTOR, settings_for
 from tests.offline import FAST, OfflineInstallation, pem
 
 DAY = timedelta(days=1)
@@ -111,6 +111,23 @@ def test_certificate_that_is_revoked_is_not_installed_again(offline):
 
     with pytest.raises(Conflict, match="is revoked"):
         install(offline, signed)
+
+
+@pytest.mark.parametrize("name", ["IOTmidCA", "IOTrootCA"], ids=["CA", "OCSP responder"])
+def test_certificate_that_was_revoked_before_it_was_imported_is_not_installed(offline, name):
+    renewal = offline.services.renewal
+    asked = renewal.request(name, ACTOR) if name == "IOTmidCA" else renewal.request_responder(name, ACTOR)
+    offline.clock.advance(days=1)
+    held = offline.ceremony()
+    signed = held.sign(held.propose(pem(asked)))
+    certificate = x509.load_pem_x509_certificate(CeremonialFile.from_text(signed).pem)
+    number = offline.make_list(revoked=[(certificate, RevocationReason.SUPERSEDED)])
+
+    with pytest.raises(Conflict, match=f"is revoked: list {number} of its CA names it"):
+        install(offline, signed, name)
+
+    assert offline.services.certificates.find("IOTrootCA", f"{certificate.serial_number:X}") is None
+    assert set(offline.services.readiness.check().values()) == {"ok"}
 
 
 def test_import_that_was_cut_off_before_the_file_is_finished_by_another(offline, monkeypatch):
@@ -565,6 +582,45 @@ def test_list_of_other_urls_is_not_imported(make_offline):
 
     with pytest.raises(InvalidInput, match="MIDCA_PUBLIC_URL"):
         offline.take_list(text)
+
+
+def served(offline) -> dict[str, int]:
+    """The number of the newest list of each scope."""
+    newest = offline.services.revocation_lists.store.newest("IOTrootCA")
+    return {str(name.scope): stored.number for name, stored in newest.items()}
+
+
+def test_list_of_the_urls_that_certificates_name_must_be_among_them(make_offline):
+    offline = with_urls(make_offline)
+    before = served(offline)
+
+    with pytest.raises(InvalidInput, match="hold the ceremony with the server's MIDCA_PUBLIC_URL"):
+        offline.make_list(revoked=[(offline.mid, RevocationReason.CACOMPROMISE)])
+
+    assert served(offline) == before
+
+
+def test_list_of_urls_that_the_server_lost_is_not_left_behind(make_offline):
+    offline = with_urls(make_offline)
+    offline.services.database.close()
+    offline.settings = settings_for(offline.base)
+    offline.services = offline.open().services
+
+    with pytest.raises(InvalidInput, match="Set it here again"):
+        offline.make_list()
+
+
+def test_list_of_urls_that_were_set_later_must_be_among_them(offline):
+    offline.services.database.close()
+    offline.settings = settings_for(offline.base, MIDCA_PUBLIC_URL="http://ca.example.org")
+    offline.services = offline.open().services
+    offline.clock.advance(days=1)
+
+    with pytest.raises(InvalidInput, match="hold the ceremony with the server's MIDCA_PUBLIC_URL"):
+        offline.make_list()
+    offline.take_list(offline.ceremony(MIDCA_PUBLIC_URL="http://ca.example.org").revocation_lists())
+
+    assert served(offline).keys() == {"all", "point"}
 
 
 def test_list_that_covers_all_must_be_among_them(make_offline):

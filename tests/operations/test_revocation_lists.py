@@ -10,7 +10,7 @@ from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import Padding, ends_on_a_full_line
 from app.web import create_app
 from tests.builders import HIERARCHY, csr, key, one_line
-from tests.conftest import ACTOR, Installation
+from tests.conftest import ACTOR, Installation, settings_for
 
 _NUMBERS = "SELECT number FROM revocation_lists WHERE ca_name = 'IOTmidCA' AND state = 'issued'"
 
@@ -106,6 +106,52 @@ def test_a_certificate_past_its_end_is_shown_once_more_and_then_leaves(installat
     assert len(parsed(lists.issue(mid, ACTOR))) == 1
     installation.clock.advance(days=1)
     assert len(parsed(lists.issue(mid, ACTOR))) == 0
+
+
+POINTS_AND_DELTAS = {"MIDCA_PUBLIC_URL": "http://ca.example", "MIDCA_DELTA_CRL_HOURS": "1"}
+
+
+def with_other_settings(installation: Installation, **environment: str) -> Installation:
+    installation.services.database.close()
+    if address := installation.settings.database_address:
+        environment["MIDCA_DATABASE"] = address
+    installation.settings = settings_for(installation.base, **environment)
+    installation.services = installation.open().services
+    return installation
+
+
+@pytest.mark.parametrize("left_out", POINTS_AND_DELTAS)
+def test_a_list_that_is_not_issued_any_more_keeps_no_ended_certificate_on_the_others(make_installation, left_out):
+    before = make_installation(**POINTS_AND_DELTAS)
+    revoke(before, issue_certificate(before, "f60c28", 0), RevocationReason.SUPERSEDED)
+    before.services.revocation_lists.issue_due(ACTOR)
+    kept = {name: value for name, value in POINTS_AND_DELTAS.items() if name != left_out}
+    after = with_other_settings(before, **kept)
+    lists, mid = after.services.revocation_lists, after.services.authorities.named("IOTmidCA")
+    after.clock.advance(days=731)
+    assert len(parsed(lists.issue(mid, ACTOR))) == 1
+
+    after.clock.advance(days=1)
+
+    assert len(parsed(lists.issue(mid, ACTOR))) == 0
+
+
+def test_a_list_that_is_not_issued_any_more_keeps_no_other_from_being_marked_as_unchanged(make_installation):
+    installation = make_installation()
+    (installation.base / "profiles" / "hierarchy.yaml").write_text(HIERARCHY + "        crl_partitions: 2\n")
+    with_other_settings(installation, **POINTS_AND_DELTAS).services.revocation_lists.issue_due(ACTOR)
+    with_other_settings(installation, MIDCA_PUBLIC_URL="http://ca.example")
+    serials = [issue_certificate(installation, f"device{number}", number) for number in range(2)]
+    lists, mid = installation.services.revocation_lists, installation.services.authorities.named("IOTmidCA")
+    lists.issue_due(ACTOR)
+    for partition, serial in enumerate(serials):
+        installation.sql("UPDATE certificates SET crl_partition = ? WHERE serial = ?", partition, serial)
+        revoke(installation, serial, RevocationReason.SUPERSEDED)
+        lists.issue_due(ACTOR)
+
+    issued = [lists.dates(mid, scope) for scope in lists.scopes(mid)]
+
+    assert {dates.revision for dates in issued} == {lists.store.revision(mid.name)}
 
 
 def test_numbers_are_at_least_the_time_and_grow_within_one_second(installation, lists, mid):

@@ -11,15 +11,19 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
 from app.errors import AlreadyRegistered, Refusal
+from app.files.protected import sync_directory
 from app.frontends.admin_cli.context import Failed, json_option, operator, refusals_fail, services
 from app.operations.enrolment_password import random_password
 from app.operations.registration import DEFAULT_PROFILE, Registration
 from app.pki.alternative_name import escaped
+
+if TYPE_CHECKING:
+    from app.operations.end_entities import EndEntities
 
 _BATCH: Final = 200
 """They share a transaction, for which a server's writers wait: some 30 ms."""
@@ -64,7 +68,8 @@ def import_entities(file: Path, passwords: Path | None, *, as_json: bool) -> Non
 
     Columns: name, password, subject, dns, ip, uri, email (blanks between several), start, end, ca, profile,
     entity-profile. What is empty or left out is the end entity profile's. Who is registered already stays as it is, so
-    an import that was interrupted is run again. Passwords that are no random ones take 30 ms each.
+    an import that was interrupted is run again, with another new file for passwords. Passwords that are no random ones
+    take 30 ms each.
     """
     total, without_password = _read_through(file)
     if without_password and passwords is None:
@@ -74,8 +79,9 @@ def import_entities(file: Path, passwords: Path | None, *, as_json: bool) -> Non
     password_file: AbstractContextManager[TextIO | None] = _new_file(passwords) if passwords else nullcontext()
     with password_file as told, bar:
         rows = _rows(file)
-        while batch := [(line, _armed(registration, told)) for line, registration in islice(rows, _BATCH)]:
-            outcomes = entities.put_all((registration for _, registration in batch), actor, only_new=True)
+        while batch := list(islice(rows, _BATCH)):
+            armed = _armed([registration for _, registration in batch], entities, told)
+            outcomes = entities.put_all(armed, actor, only_new=True)
             for (line, registration), outcome in zip(batch, outcomes, strict=True):
                 counts.count(line, registration, outcome)
             bar.update(len(batch))
@@ -135,13 +141,21 @@ def _new_file(path: Path) -> TextIO:
         raise Failed(f"The file for passwords {path} cannot be made: {error.strerror}.") from error
     file = os.fdopen(descriptor, "w", newline="", encoding="utf-8", buffering=1)
     csv.writer(file).writerow(("name", "password"))
+    sync_directory(path.parent)
     return file
 
 
-def _armed(registration: Registration, file: TextIO | None) -> Registration:
-    """Give a random password to who has none; it is in the file before it is good for anything."""
-    if registration.password is not None or file is None:
-        return registration
-    password = random_password()
-    csv.writer(file).writerow((registration.username, password))
-    return replace(registration, password=password)
+def _armed(registrations: list[Registration], entities: EndEntities, file: TextIO | None) -> list[Registration]:
+    """Give a random password to those who have none; each is on disk before it is good for anything.
+
+    Of who is registered already the file says nothing: that password will never be good.
+    """
+    if file is None:
+        return registrations
+    passwords = {each.username: random_password() for each in registrations if each.password is None}
+    csv.writer(file).writerows(item for item in passwords.items() if entities.store.find(item[0]) is None)
+    file.flush()
+    os.fsync(file.fileno())
+    return [
+        replace(each, password=passwords[each.username]) if each.password is None else each for each in registrations
+    ]

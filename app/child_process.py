@@ -84,11 +84,16 @@ class ChildProcess:
         self._started, self._told_to_end = now, False
         # Until the child has its own handlers a signal would go to gunicorn's, which it has inherited, and be lost.
         mask, server = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS), os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
-            self._be_the_child(server, listening, mask)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _log.info("process %s %s", self._pid, self._task)
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                self._be_the_child(server, listening, mask)
+            _log.info("process %s %s", self._pid, self._task)
+        except OSError as error:
+            self._start_at = now + self._next_wait(0)
+            _log.error("no process that %s can be started: %s", self._task, error)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _has_ended(self, pid: int) -> bool:
         try:

@@ -47,6 +47,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
     max_body: int
     counts: SharedCounts
     place: int
+    alive: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what gunicorn gives a worker."""
@@ -81,6 +82,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
+
+    def is_parent_alive(self) -> bool:
+        """Return whether this worker goes on; one that is left alone ends as one that was told to."""
+        self.alive = self.alive and bool(super().is_parent_alive())
+        return self.alive
 
     def accept(self, listener: Any) -> None:
         """Take a connection, if no worker that has fewer does, and a request if one has come with it."""

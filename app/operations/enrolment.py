@@ -52,10 +52,9 @@ class Enrolment:
         costs two look-ups and no write.
         """
         entity = self.end_entities.find(checked_username(username))
-        now = self.now()
         counter, buckets = _counter(username, known=entity is not None), self.limits.buckets(address)
         recorded = self.end_entities.failures(counter, *buckets)
-        # Another's free failure may be recorded between our look at the clock and at the count: it blocks nobody.
+        now = self.now()
         own = recorded.pop(counter, None)
         if own is not None and own.number > FREE_FAILURES and own.block_at(now, MAX_BLOCK):
             seconds = _seconds(own.blocked_until - now)
@@ -65,15 +64,18 @@ class Enrolment:
                 raise _blocked(subject, _seconds(failures.blocked_until - now))
         return entity
 
-    def authenticate(self, username: str, entity: EndEntity | None, password: str) -> EndEntity:
+    def authenticate(self, username: str, entity: EndEntity | None, password: str, address: str) -> EndEntity:
         """Return the end entity that was admitted, in whatever state it is, when this is its password.
 
-        Raises :class:`EnrolmentRefused` in EJBCA's words: it names a wrong state before a wrong password.
+        Raises :class:`EnrolmentRefused` in EJBCA's words: it names a wrong state before a wrong password. Raises as
+        :meth:`admit` does when too many that were admitted at the same moment have been wrong meanwhile.
         """
         correct = self.passwords.matches(username, password, entity.password_verifier if entity else None)
         if entity is None:
             raise WrongPassword("Wrong username or password", wrong_password=True)
         if correct:
+            if self._is_guessable(entity):
+                self.admit(username, address)
             return entity
         if not entity.may_enrol:
             raise wrong_status(entity, wrong_password=True)

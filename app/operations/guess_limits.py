@@ -38,10 +38,10 @@ class Bucket:
 
     def blocked_until(self, before: Failures | None, now: datetime) -> datetime:
         """Return until when the subject is blocked after one more; in the past while there is room."""
-        # One that is blocked for longer than it can be was counted before the clock was set back.
-        counts = before is not None and before.blocked_until <= now + MAX_SPAN
+        counts = before is not None and not before.is_stale(now, MAX_SPAN)
         full_at = max(now, before.blocked_until + self.span) if before is not None and counts else now
-        return full_at + self.gap - self.span
+        # Many that were admitted at the same moment are counted one after another: no block may seem to be stale.
+        return min(full_at + self.gap - self.span, now + MAX_SPAN)
 
 
 @dataclass(frozen=True)

@@ -113,12 +113,12 @@ class Issuance:
         try:
             admitted = self.enrolment.admit(username, actor.address)
             request = CertificationRequest.from_text(csr)
-            entity = self.enrolment.authenticate(username, admitted, password)
+            entity = self.enrolment.authenticate(username, admitted, password, actor.address)
             try:
                 stored = self._issue(entity, request, period, actor)
             except _LostTheRace:  # the winner may have brought the same request, so look again
                 admitted = self.enrolment.admit(username, actor.address)
-                entity = self.enrolment.authenticate(username, admitted, password)
+                entity = self.enrolment.authenticate(username, admitted, password, actor.address)
                 stored = self._issue(entity, request, period, actor)
         except Refusal as refusal:
             self._record_refusal(username, refusal, actor)

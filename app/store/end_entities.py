@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
 from app.store.times import from_text, to_text
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from app.store.database import Database, Row
 
 
+_CLOCKS_DIFFER: Final = timedelta(seconds=10)
+
+
 class Failures(NamedTuple):
     """How many wrong passwords there were, and until when (it may be over) no other is looked at."""
 
@@ -21,8 +24,12 @@ class Failures(NamedTuple):
     blocked_until: datetime
 
     def block_at(self, now: datetime, longest: timedelta) -> bool:
-        """Return whether it is so at ``now``; a block beyond the ``longest`` is from before the clock was set back."""
-        return now < self.blocked_until <= now + longest
+        """Return whether it is so at ``now``, where no block is set for longer than the ``longest``."""
+        return now < self.blocked_until and not self.is_stale(now, longest)
+
+    def is_stale(self, now: datetime, longest: timedelta) -> bool:
+        """Return whether it is from before the clock was set back, if the clocks of servers differ by no more."""
+        return self.blocked_until > now + longest + _CLOCKS_DIFFER
 
 
 class EndEntityStore:

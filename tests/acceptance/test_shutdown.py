@@ -1,12 +1,15 @@
 """What ends a server or a part of it, while it works (F25)."""
 
 import fcntl
+import http.client
 import json
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -153,3 +156,26 @@ def test_a_worker_killed_in_flight_spends_no_password_and_leaves_nothing_pending
 
     assert server.sign("f60c28", requests[1]).status == 200
     assert server.sql("SELECT DISTINCT state FROM certificates") == [("issued",)]
+
+
+def test_workers_whose_master_was_killed_end_although_a_client_goes_on(server):
+    """Or nobody could start it again: they would keep the port."""
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    client.request("GET", "/health")
+    client.getresponse().read()
+    over = threading.Event()
+
+    def go_on() -> None:
+        with suppress(OSError, http.client.HTTPException):
+            while not over.wait(0.1):
+                client.request("GET", "/health")
+                client.getresponse().read()
+
+    with ThreadPoolExecutor(1) as pool:
+        going_on = pool.submit(go_on)
+        server.process.kill()
+        server.process.wait()
+        wait_until_refused(server)
+        over.set()
+        going_on.result()
+    client.close()

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import ssl
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -270,3 +271,17 @@ def test_files_that_do_not_fit_stop_the_start_with_a_sentence_and_make_nothing(m
     assert refused.wait() == 3
     assert refused.log == f"midca: {tmp_path}/none.crt holds no certificate: No such file or directory.\n"
     assert not refused.data.exists()
+
+
+def test_who_sends_more_than_is_read_hears_why(server):
+    """The answer goes out while the rest still comes in, which TLS must not take for the end (RFC 9112 section 9.6)."""
+    context = ssl.create_default_context(cafile=server.base / "ca.pem")
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    with context.wrap_socket(plain, server_hostname="localhost") as connection:
+        connection.sendall(b"POST /user HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n")
+        for _ in range(20):
+            connection.sendall(b"x" * 10_000)
+            time.sleep(0.01)
+        answer = connection.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 4")

@@ -1,12 +1,13 @@
 """What becomes of an answer that its client does not take at once."""
 
 import socket
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from app.http_server import connection
-from app.http_server.connection import Answering
+from app.http_server.connection import Answering, Connection
 from app.http_server.worker import PatientWorker
 
 LONG = bytes(range(256)) * 16 * 1024  # 4 MiB, more than a socket takes
@@ -69,3 +70,16 @@ def test_there_is_room_until_so_much_waits_for_clients(kept, room):
     waiting = [SimpleNamespace(answering=SimpleNamespace(kept=range(size << 20))) for size in kept]
 
     assert PatientWorker._has_room(SimpleNamespace(_waiting=waiting)) is room
+
+
+def test_time_that_an_answer_took_to_be_sent_is_not_taken_off_the_time_for_what_follows(pair):
+    ours, theirs = pair
+    waiting = Connection(ours, ("client", 1), ("server", 2), max_body=1024, has_room=lambda: True)
+    waiting.answering.kept += b"the end of a long answer"
+    waiting.since -= 50
+
+    assert not waiting.look()
+    assert theirs.recv(64) == b"the end of a long answer"
+    assert not waiting.is_overdue(waiting.since + 1, idle=10, hurry=False)
+    assert waiting.is_overdue(waiting.since + 11, idle=10, hurry=False)
+    assert time.monotonic() - waiting.since < 50

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from app.errors import AddressBlocked, GuessingBlocked, MalformedRequest, TooManyFailures, WrongPassword
+from app.operations.enrolment_password import EnrolmentPasswords
 from app.operations.guess_limits import Bucket, source_of
+from app.store.end_entities import Failures
 from tests.builders import csr, key, one_line
 from tests.conftest import ACTOR
 
@@ -183,14 +185,9 @@ def test_never_more_than_its_size_in_an_hour_and_what_came_back_meanwhile(limite
         moment = now + timedelta(minutes=minute)
         while record is None or record.blocked_until <= moment:
             let_through += 1
-            record = _Record(bucket.blocked_until(record, moment))
+            record = Failures(1, bucket.blocked_until(record, moment))
 
     assert let_through == AN_HOUR + 2 * AN_HOUR
-
-
-@dataclasses.dataclass
-class _Record:
-    blocked_until: object
 
 
 def test_clock_that_was_ahead_leaves_no_address_blocked_and_none_without_limit(limited):
@@ -203,3 +200,33 @@ def test_clock_that_was_ahead_leaves_no_address_blocked_and_none_without_limit(l
 
     with pytest.raises(AddressBlocked):
         sign(limited, "f60c28", "dojot", "203.0.113.7")
+
+
+def test_guesses_that_were_admitted_together_do_not_end_the_limit(limited):
+    """More of them than a block is long: it must not look like one from before the clock was set back."""
+    enrolment, now = limited.services.issuance.enrolment, limited.clock()
+    for number in range(3 * AN_HOUR):
+        with limited.services.database.transaction():
+            enrolment.count_failure(f"nobody{number}", "203.0.113.7", now)
+
+    with pytest.raises(AddressBlocked) as refusal:
+        sign(limited, "f60c28", "dojot", "203.0.113.7")
+    assert refusal.value.retry_after == 3600
+
+
+def test_right_password_among_many_guesses_at_the_same_moment_is_refused(limited, monkeypatch):
+    """It was admitted with them; that they were wrong is known when its own turn to enrol comes."""
+    limited.add("f60c28", CHOSEN)
+    enrolment, matches = limited.services.issuance.enrolment, EnrolmentPasswords.matches
+
+    def while_others_guess(*arguments) -> bool:
+        for number in range(7):
+            with limited.services.database.transaction():
+                enrolment.count_failure("f60c28", f"203.0.113.{number}", limited.clock())
+        return matches(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EnrolmentPasswords, "matches", while_others_guess)
+        with pytest.raises(TooManyFailures):
+            sign(limited, "f60c28", CHOSEN, "203.0.113.200")
+    assert limited.services.end_entities.find("f60c28").may_enrol

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 SEPARATOR: Final = "~"  # in file names, behind the CA's name; no CA's name holds one
-_PARTITION: Final = re.compile(rf"{SEPARATOR}([0-9]{{1,9}})\.crl\Z")
+_PARTITION: Final = re.compile(rf"{SEPARATOR}([0-9]{{1,9}})(?:{SEPARATOR}delta)?\.crl\Z")
 
 
 class ListKind(StrEnum):
@@ -136,11 +136,10 @@ def offline_points(ca_name: str, base_urls: tuple[str, ...]) -> DistributionPoin
 
 def partition_of(certificate: x509.Certificate) -> int | None:
     """Return the partition whose list a certificate names, None when it names none."""
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return None
-    found = (_PARTITION.search(str(name.value)) for point in points for name in point.full_name or ())
+    lists = (each.value for each in certificate.extensions)
+    points = (points for points in lists if isinstance(points, x509.CRLDistributionPoints | x509.FreshestCRL))
+    names = (name for each in points for point in each for name in point.full_name or ())
+    found = (_PARTITION.search(str(name.value)) for name in names)
     return next((int(match[1]) for match in found if match), None)
 
 

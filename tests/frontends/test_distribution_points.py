@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from app.pki.distribution_points import partition_of
 from app.pki.revocation import RevocationReason
 from app.web import create_app
 from tests.builders import HIERARCHY, csr, key, one_line
@@ -236,6 +237,19 @@ def test_an_ended_certificate_is_on_every_list_once_more(world):
     world.lists.issue_if_older(mid, ACTOR, timedelta(0))  # of the list that covers all, alone
     world.lists.issue_due(ACTOR)
     assert len(world.fetch(f"{URL}/pki/IOTmidCA.crl")) == 1
+
+
+def test_a_certificate_that_names_its_delta_alone_is_on_that_of_its_partition(partitioned):
+    profile = partitioned.installation.base / "profiles" / "CFREE.yaml"
+    profile.write_text(profile.read_text().replace("crl_distribution_points: true", "crl_distribution_points: false"))
+    partitioned.installation.services.profiles.reload()
+    certificate = partitioned.issue("f60c28")
+    partitioned.change(certificate, RevocationReason.KEYCOMPROMISE)
+    [url] = urls(certificate, x509.FreshestCRL)
+    assert "IOTmidCA~" in url.removesuffix("~delta.crl")
+    assert [entry.serial_number for entry in partitioned.fetch(url)] == [certificate.serial_number]
+    [(recorded,)] = partitioned.installation.sql("SELECT crl_partition FROM certificates WHERE username = 'f60c28'")
+    assert partition_of(certificate) == recorded
 
 
 def test_openssl_takes_the_list_of_the_right_partition_alone(partitioned):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 SEPARATOR: Final = "~"  # in file names, behind the CA's name; no CA's name holds one
+EVERY_PARTITION: Final = -1
+"""The partition of a certificate of which nobody knows it: its revocation is on all lists."""
 _PARTITION: Final = re.compile(rf"{SEPARATOR}([0-9]{{1,9}})(?:{SEPARATOR}delta)?\.crl\Z")
 
 
@@ -56,7 +58,7 @@ class ListScope:
 
     def covers(self, partition: int | None) -> bool:
         """Return whether a certificate of that partition belongs on the list."""
-        return self.partition is None or self.partition == partition
+        return self.partition is None or partition in {self.partition, EVERY_PARTITION}
 
 
 ALL: Final = ListScope()

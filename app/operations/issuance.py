@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -158,16 +159,22 @@ class Issuance:
         return self.signing.store_signed(authority.name, certificate, actor)
 
     def _may_enrol_again(self, entity: EndEntity) -> bool:
-        """Return whether a password that gave a certificate may give another: by setting, or shortly before its end."""
+        """Return whether a password that gave a certificate may give another: by setting, or shortly before its end.
+
+        Not when the newest certificate was revoked: that must not open again what was spent, by an older one's end.
+        """
         profile = self.profiles.get(entity.certificate_profile)
         if self.reenrol or profile is None or profile.renewal_window is None:
             return self.reenrol
         now = self.now()
-        ends = [
-            certificate.not_after
+        issued = [
+            certificate
             for certificate in self.signing.certificates.of_user(entity.username)
-            if certificate.state is CertificateState.ISSUED and not certificate.revoked and certificate.not_after > now
+            if certificate.state is CertificateState.ISSUED
         ]
+        if not issued or max(issued, key=attrgetter("not_before", "created_at")).revoked:
+            return False
+        ends = [each.not_after for each in issued if not each.revoked and each.not_after > now]
         return bool(ends) and max(ends) - profile.renewal_window <= now
 
     def _already_issued(

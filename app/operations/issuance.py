@@ -148,7 +148,7 @@ class Issuance:
             check_may_enrol(entity, again=self._may_enrol_again(entity))  # who renewed a moment ago may not any more
             self.uniqueness.check(asked, template, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
-                raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(entity.username) or entity)))
+                raise self._lost_race(entity.username)
             self.enrolment.reset(entity.username)
 
         subject = Subject(entity.username, CertificateType.END_ENTITY, request.sha256)
@@ -157,6 +157,12 @@ class Issuance:
         record = self.signing.recorder(row, claim, actor)
         certificate = authority.sign(template, serial=serial, now=now, record=record)
         return self.signing.store_signed(authority.name, certificate, actor)
+
+    def _lost_race(self, username: str) -> _LostTheRace:
+        found = self.enrolment.end_entities.find(username)
+        if found is not None and not found.may_enrol:
+            return _LostTheRace(str(wrong_status(found)))
+        return _LostTheRace(f"The end entity {username} was changed while its request was looked at; send it again.")
 
     def _may_enrol_again(self, entity: EndEntity) -> bool:
         """Return whether a password that gave a certificate may give another: by setting, or shortly before its end.

@@ -14,6 +14,7 @@ from cryptography import x509
 from app.errors import (
     EnrolmentRefused,
     Refusal,
+    SigningUnavailable,
     TooManyFailures,
     Unavailable,
     WrongStatus,
@@ -136,6 +137,8 @@ class Issuance:
         check_may_enrol(entity, again=self._may_enrol_again(entity))
         self.enrolment.check_window(entity)
         authority = self.authorities.for_end_entities(entity.ca_name)
+        if self.signing.certificates.is_authority_revoked(authority.name):  # verifiers refuse all that it certifies
+            raise SigningUnavailable(f"Signing CA {authority.name} was revoked by its issuer.")
         profile = self.profiles.for_end_entity(entity.certificate_profile)
         profile.check_authority(entity.ca_name)
         asked = EnrolmentRequest.for_entity(request, entity, period)

@@ -170,7 +170,8 @@ class Issuance:
     def _may_enrol_again(self, entity: EndEntity) -> bool:
         """Return whether a password that gave a certificate may give another: by setting, or shortly before its end.
 
-        Not when the newest certificate was revoked: that must not open again what was spent, by an older one's end.
+        Not when the newest certificate was revoked: that must not open again what was spent, by an older one's end. And
+        not in the first half of its life: one that the CA's own end cuts short would leave the password good for ever.
         """
         profile = self.profiles.get(entity.certificate_profile)
         if self.reenrol or profile is None or profile.renewal_window is None:
@@ -183,8 +184,11 @@ class Issuance:
         ]
         if not issued or max(issued, key=attrgetter("not_before", "created_at")).revoked:
             return False
-        ends = [each.not_after for each in issued if not each.revoked and each.not_after > now]
-        return bool(ends) and max(ends) - profile.renewal_window <= now
+        good = [each for each in issued if not each.revoked and each.not_after > now]
+        last = max(good, key=attrgetter("not_after"), default=None)
+        if last is None:
+            return False
+        return now >= last.not_after - min(profile.renewal_window, (last.not_after - last.not_before) / 2)
 
     def _already_issued(
         self, entity: EndEntity, request: CertificationRequest, actor: Actor

@@ -47,6 +47,18 @@ def test_lists_of_when_the_clock_was_ahead_take_no_revocation_off_those_of_now(i
     assert crl.get_revoked_certificate_by_serial_number(issued.certificate.serial_number) is not None
 
 
+def test_ca_that_was_renewed_with_the_clock_ahead_can_be_renewed_again(installation, reopen):
+    installation.clock.advance(days=400)
+    installation.services.renewal.renew("IOTmidCA", ACTOR)
+    installation.clock.advance(days=-399)
+    services = reopen().services
+    assert "not yet valid" in services.readiness.check()["keys"]
+
+    services.renewal.renew("IOTmidCA", ACTOR)
+
+    assert reopen().services.readiness.check()["keys"] == "ok"
+
+
 def test_clock_that_jumps_back_while_a_certificate_is_signed_does_no_harm(installation, reopen):
     def jump(tbs: bytes) -> None:
         installation.oracle._note(tbs)

@@ -24,6 +24,7 @@ from app.operations.recorded_signing import Subject
 from app.pki.certificate_authority import serial_hex
 from app.pki.certification_request import CertificationRequest
 from app.pki.enrolment_request import EnrolmentRequest
+from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType
 
@@ -182,7 +183,9 @@ class Issuance:
             for certificate in self.signing.certificates.of_user(entity.username)
             if certificate.state is CertificateState.ISSUED
         ]
-        if not issued or max(issued, key=attrgetter("not_before", "created_at")).revoked:
+        newest = max(issued, key=attrgetter("not_before", "created_at"), default=None)
+        # Of two that were signed at the same moment, the one that was stored first is superseded, be it the newest.
+        if newest is None or newest.revocation_reason not in {RevocationReason.NOTREVOKED, RevocationReason.SUPERSEDED}:
             return False
         good = [each for each in issued if not each.revoked and each.not_after > now]
         last = max(good, key=attrgetter("not_after"), default=None)

@@ -127,7 +127,7 @@ class ProfileSchema(Schema):
         validate=validate.Range(1, 365),
         metadata=about(
             "Days before the end of its certificate in which an end entity may enrol again with the password it has. "
-            "Once ended or revoked, it may not.",
+            "At most half of its life; once that ended, or its newest was revoked, it may not.",
             30,
             "EJBCA end entity profile, renew days before expiration",
         ),

@@ -16,7 +16,7 @@ from app.operations.recorded_signing import recorded_fields
 from app.operations.revocation import canonical_serial
 from app.pki import distinguished_name
 from app.pki.certificate_authority import serial_hex
-from app.pki.distribution_points import partition_of
+from app.pki.distribution_points import EVERY_PARTITION, partition_of
 from app.pki.end_entity import checked_username
 from app.pki.key_identity import public_key_sha256_of
 from app.pki.revocation import RevocationReason
@@ -169,7 +169,7 @@ class CertificateImport:
             not_after=authority.certificate.not_valid_after_utc,
             created_at=now,
             state=CertificateState.ORPHAN,  # perhaps signed, and so revoked
-            crl_partition=authority.points.partition(int(serial, 16)) if authority.points else None,
+            crl_partition=EVERY_PARTITION,  # how many there were when it was issued is not known either
         )
         self.certificates.add(row)
         self._audit(row, actor)

@@ -84,6 +84,8 @@ class Hierarchy:
         renewed = x509.load_der_x509_certificate(stored.certificate)
         if renewed == certificate or renewed.public_key() != certificate.public_key():
             return None
+        if renewed.not_valid_before_utc > self.now():  # signed while the clock was ahead, and renewed again since
+            return None
         try:
             renewed.verify_directly_issued_by(issuer)
         except (InvalidSignature, ValueError, TypeError):

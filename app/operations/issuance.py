@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -13,6 +14,7 @@ from cryptography import x509
 from app.errors import (
     EnrolmentRefused,
     Refusal,
+    SigningUnavailable,
     TooManyFailures,
     Unavailable,
     WrongStatus,
@@ -22,6 +24,7 @@ from app.operations.recorded_signing import Subject
 from app.pki.certificate_authority import serial_hex
 from app.pki.certification_request import CertificationRequest
 from app.pki.enrolment_request import EnrolmentRequest
+from app.pki.revocation import RevocationReason
 from app.store.audit_log import Action
 from app.store.certificates import CertificateState, CertificateType
 
@@ -135,6 +138,8 @@ class Issuance:
         check_may_enrol(entity, again=self._may_enrol_again(entity))
         self.enrolment.check_window(entity)
         authority = self.authorities.for_end_entities(entity.ca_name)
+        if self.signing.certificates.is_authority_revoked(authority.name):  # verifiers refuse all that it certifies
+            raise SigningUnavailable(f"Signing CA {authority.name} was revoked by its issuer.")
         profile = self.profiles.for_end_entity(entity.certificate_profile)
         profile.check_authority(entity.ca_name)
         asked = EnrolmentRequest.for_entity(request, entity, period)
@@ -147,7 +152,7 @@ class Issuance:
             check_may_enrol(entity, again=self._may_enrol_again(entity))  # who renewed a moment ago may not any more
             self.uniqueness.check(asked, template, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
-                raise _LostTheRace(str(wrong_status(self.enrolment.end_entities.find(entity.username) or entity)))
+                raise self._lost_race(entity.username)
             self.enrolment.reset(entity.username)
 
         subject = Subject(entity.username, CertificateType.END_ENTITY, request.sha256)
@@ -157,18 +162,36 @@ class Issuance:
         certificate = authority.sign(template, serial=serial, now=now, record=record)
         return self.signing.store_signed(authority.name, certificate, actor)
 
+    def _lost_race(self, username: str) -> _LostTheRace:
+        found = self.enrolment.end_entities.find(username)
+        if found is not None and not found.may_enrol:
+            return _LostTheRace(str(wrong_status(found)))
+        return _LostTheRace(f"The end entity {username} was changed while its request was looked at; send it again.")
+
     def _may_enrol_again(self, entity: EndEntity) -> bool:
-        """Return whether a password that gave a certificate may give another: by setting, or shortly before its end."""
+        """Return whether a password that gave a certificate may give another: by setting, or shortly before its end.
+
+        Not when the newest certificate was revoked: that must not open again what was spent, by an older one's end. And
+        not in the first half of its life: one that the CA's own end cuts short would leave the password good for ever.
+        """
         profile = self.profiles.get(entity.certificate_profile)
         if self.reenrol or profile is None or profile.renewal_window is None:
             return self.reenrol
         now = self.now()
-        ends = [
-            certificate.not_after
+        issued = [
+            certificate
             for certificate in self.signing.certificates.of_user(entity.username)
-            if certificate.state is CertificateState.ISSUED and not certificate.revoked and certificate.not_after > now
+            if certificate.state is CertificateState.ISSUED
         ]
-        return bool(ends) and max(ends) - profile.renewal_window <= now
+        newest = max(issued, key=attrgetter("not_before", "created_at"), default=None)
+        # Of two that were signed at the same moment, the one that was stored first is superseded, be it the newest.
+        if newest is None or newest.revocation_reason not in {RevocationReason.NOTREVOKED, RevocationReason.SUPERSEDED}:
+            return False
+        good = [each for each in issued if not each.revoked and each.not_after > now]
+        last = max(good, key=attrgetter("not_after"), default=None)
+        if last is None:
+            return False
+        return now >= last.not_after - min(profile.renewal_window, (last.not_after - last.not_before) / 2)
 
     def _already_issued(
         self, entity: EndEntity, request: CertificationRequest, actor: Actor

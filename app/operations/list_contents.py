@@ -68,7 +68,7 @@ class ListContents:
         """
         now = self.now().replace(microsecond=0)
         number = max(self.store.highest_number(authority.name) + 1, int(now.timestamp()))
-        shown_since = shown_since or now
+        shown_since = min(shown_since or now, now)  # a list of when the clock was ahead tells nothing of what ends now
         complete: Entries | None = None
         for name in names:
             base_number = None

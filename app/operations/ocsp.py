@@ -91,6 +91,8 @@ class Ocsp:
         repeated = request.nonce is None and status.status is not Status.UNKNOWN
         sign = self._signed_before if repeated else self._sign
         signed, validity = sign(responder, request, status, period)
+        if validity.this_update > self.now():  # it was kept, and the clock was set back since
+            signed, validity = self._sign(responder, request, status, period)
         fresh_for = min(self.max_age, validity.next_update - self.now())
         return OcspAnswer(
             der=signed,

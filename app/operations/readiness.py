@@ -81,12 +81,8 @@ class Readiness:
         return [
             authority
             for authority in self.authorities
-            if not authority.has_ended(self.now()) and not self._is_revoked(authority)
+            if not authority.has_ended(self.now()) and not self.certificates.is_authority_revoked(authority.name)
         ]
-
-    def _is_revoked(self, authority: CertificateAuthority) -> bool:
-        own = self.certificates.own_of_authority(authority.name)
-        return own is not None and own.revoked
 
     def _crl(self) -> str | None:
         for authority in self._in_use():

@@ -136,7 +136,8 @@ class CertificateAuthority:
 
     def particulars(self, template: CertificateTemplate, *, serial: int, now: datetime) -> Particulars:
         """Return what :meth:`sign` will add to ``template`` with the same serial and time."""
-        partition = self.points.partition(serial) if self.points and Pointer.CRL in template.pointers else None
+        names_a_list = template.pointers & {Pointer.CRL, Pointer.FRESHEST_CRL}
+        partition = self.points.partition(serial) if self.points and names_a_list else None
         return Particulars(serial, *self.dates(template, now), partition)
 
     def sign(

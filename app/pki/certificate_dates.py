@@ -28,7 +28,8 @@ def certificate_dates(
     ends = [_at(asked.end, second) for asked in template.asked if asked.end is not None]
     latest = min(issuer[1], after(earliest, template.longest)) if any(template.asked) else issuer[1]
     wanted = min(ends, default=after(not_before, template.validity))
-    not_after = _on_a_good_day(min(wanted, latest), template.no_end_on)
+    end = min(wanted, latest)
+    not_after = _on_a_good_day(end, template.no_end_on) if end > now else end  # the year 1 has no day before its first
     if not_after <= max(not_before, now):
         raise ProfileViolation([_no_time_left(template, not_before, not_after)])
     return not_before, not_after

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 SEPARATOR: Final = "~"  # in file names, behind the CA's name; no CA's name holds one
-_PARTITION: Final = re.compile(rf"{SEPARATOR}([0-9]{{1,9}})\.crl\Z")
+EVERY_PARTITION: Final = -1
+"""The partition of a certificate of which nobody knows it: its revocation is on all lists."""
+_PARTITION: Final = re.compile(rf"{SEPARATOR}([0-9]{{1,9}})(?:{SEPARATOR}delta)?\.crl\Z")
 
 
 class ListKind(StrEnum):
@@ -56,7 +58,7 @@ class ListScope:
 
     def covers(self, partition: int | None) -> bool:
         """Return whether a certificate of that partition belongs on the list."""
-        return self.partition is None or self.partition == partition
+        return self.partition is None or partition in {self.partition, EVERY_PARTITION}
 
 
 ALL: Final = ListScope()
@@ -136,11 +138,10 @@ def offline_points(ca_name: str, base_urls: tuple[str, ...]) -> DistributionPoin
 
 def partition_of(certificate: x509.Certificate) -> int | None:
     """Return the partition whose list a certificate names, None when it names none."""
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return None
-    found = (_PARTITION.search(str(name.value)) for point in points for name in point.full_name or ())
+    lists = (each.value for each in certificate.extensions)
+    points = (points for points in lists if isinstance(points, x509.CRLDistributionPoints | x509.FreshestCRL))
+    names = (name for each in points for point in each for name in point.full_name or ())
+    found = (_PARTITION.search(str(name.value)) for name in names)
     return next((int(match[1]) for match in found if match), None)
 
 

@@ -5,6 +5,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.pki.revocation import RevocationReason
+from app.web import create_app
 from tests.builders import csr, one_line
 from tests.conftest import ACTOR, require_tool, run
 
@@ -23,6 +24,21 @@ def verify(client, tmp_path, certificate):
     bundle.write_bytes(client.get("/pki/IOTmidCA.bundle.pem").data)
     openssl = require_tool("openssl")
     return run(openssl, "verify", "-x509_strict", "-crl_check_all", "-CAfile", bundle, "-CRLfile", bundle, certificate)
+
+
+def test_who_has_the_bundle_gets_it_anew_when_a_ca_was_renewed(installation, client):
+    installation.clock.advance(hours=1)
+    had = client.get("/pki/IOTmidCA.bundle.pem")
+
+    installation.services.renewal.renew("IOTmidCA", ACTOR)
+    installation.services.database.close()
+    installation.services = installation.open().services
+    client = create_app(installation.services).test_client()
+
+    for condition in ({"If-None-Match": had.headers["ETag"]}, {"If-Modified-Since": had.headers["Last-Modified"]}):
+        got = client.get("/pki/IOTmidCA.bundle.pem", headers=condition)
+        assert got.status_code == 200
+        assert got.data != had.data
 
 
 def test_the_bundle_lets_openssl_check_revocation_of_the_whole_chain(installation, client, tmp_path, device):

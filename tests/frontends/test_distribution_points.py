@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from app.operations.certificate_import import CertificateImport
+from app.pki.distribution_points import partition_of
 from app.pki.revocation import RevocationReason
 from app.web import create_app
 from tests.builders import HIERARCHY, csr, key, one_line
@@ -236,6 +238,43 @@ def test_an_ended_certificate_is_on_every_list_once_more(world):
     world.lists.issue_if_older(mid, ACTOR, timedelta(0))  # of the list that covers all, alone
     world.lists.issue_due(ACTOR)
     assert len(world.fetch(f"{URL}/pki/IOTmidCA.crl")) == 1
+
+
+def test_a_certificate_that_names_its_delta_alone_is_on_that_of_its_partition(partitioned):
+    profile = partitioned.installation.base / "profiles" / "CFREE.yaml"
+    profile.write_text(profile.read_text().replace("crl_distribution_points: true", "crl_distribution_points: false"))
+    partitioned.installation.services.profiles.reload()
+    certificate = partitioned.issue("f60c28")
+    partitioned.change(certificate, RevocationReason.KEYCOMPROMISE)
+    [url] = urls(certificate, x509.FreshestCRL)
+    assert "IOTmidCA~" in url.removesuffix("~delta.crl")
+    assert [entry.serial_number for entry in partitioned.fetch(url)] == [certificate.serial_number]
+    [(recorded,)] = partitioned.installation.sql("SELECT crl_partition FROM certificates WHERE username = 'f60c28'")
+    assert partition_of(certificate) == recorded
+
+
+def test_what_is_revoked_by_its_serial_alone_is_on_the_list_it_names_however_many_there_are_now(
+    partitioned,
+):
+    certificates = [partitioned.issue(f"device{number}", number) for number in range(8)]
+    partitioned.installation.sql("DELETE FROM certificates WHERE certificate_type = 1")
+    world = World(partitioned_by(partitioned.installation, 7), partitioned.directory)
+    services = world.installation.services
+    importing = CertificateImport(
+        services.database,
+        services.certificates,
+        services.end_entities.store,
+        services.signing.audit,
+        services.authorities,
+        world.installation.clock,
+    )
+    for certificate in certificates:
+        importing.revoke_unknown("IOTmidCA", f"{certificate.serial_number:X}", RevocationReason.KEYCOMPROMISE, ACTOR)
+    world.lists.issue_due(ACTOR)
+    for certificate in certificates:
+        crl = world.fetch(urls(certificate, x509.CRLDistributionPoints)[0])
+        assert crl.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+    partitioned.installation.oracle.file.write_bytes(b"")  # what was signed was forgotten on purpose
 
 
 def test_openssl_takes_the_list_of_the_right_partition_alone(partitioned):

@@ -405,6 +405,16 @@ def test_answer_without_a_nonce_is_signed_once_and_with_one_anew(client, mid, se
     assert ocsp.post(client, nonce).signature != ocsp.post(client, nonce).signature
 
 
+def test_no_answer_from_before_the_clock_was_set_back_is_of_a_time_to_come(client, installation, mid, serial):
+    request = ocsp.request(mid, serial)
+    installation.clock.now = installation.clock.now.replace(minute=25) + timedelta(days=1)
+    assert ocsp.post(client, request).this_update_utc <= installation.clock.now
+
+    installation.clock.advance(minutes=-20)
+
+    assert ocsp.post(client, request).this_update_utc <= installation.clock.now
+
+
 def test_answer_is_signed_anew_at_half_its_life(client, installation, mid, serial):
     first = ocsp.post(client, ocsp.request(mid, serial))
     for minutes in range(31):

@@ -137,6 +137,10 @@ def test_missing_parameter_is_refused_in_the_originals_words(client, entity, bod
     assert refused(answer, "Missing parameter. Expected: passwd and certificate")
 
 
+def test_a_date_that_is_no_text_is_not_called_a_missing_password(sign, entity):
+    assert refused(sign(notAfter=1893456000), "field notAfter: Not a valid string.")
+
+
 @pytest.mark.parametrize("passwd", ["", "a\0b", "a" * 2000, "пароль"], ids=["empty", "NUL", "long", "not ASCII"])
 def test_odd_password_is_refused_like_any_other(sign, entity, passwd):
     """A45."""

@@ -14,7 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import OCSPCertStatus
 
 from app.bootstrap import open_services
-from app.errors import ConfigurationError, Conflict, InvalidInput, NotAllowed, ProofOfPossessionFailed
+from app.errors import (
+    ConfigurationError,
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    ProofOfPossessionFailed,
+    SigningUnavailable,
+)
 from app.operations.ceremony_record import CeremonialFile
 from app.pki.certificate_template import extension
 from app.pki.declared_authority import KEY_TYPES, DeclaredAuthority
@@ -477,6 +484,28 @@ def test_ca_that_was_revoked_makes_the_installation_unready(offline):
     offline.make_list(revoked=[(offline.mid, RevocationReason.KEYCOMPROMISE)])
 
     assert "was revoked by its issuer" in offline.services.readiness.check()["keys"]
+
+
+def test_ca_that_was_revoked_certifies_nobody_and_spends_no_password(offline):
+    offline.add()
+    offline.clock.advance(days=1)
+    offline.make_list(revoked=[(offline.mid, RevocationReason.KEYCOMPROMISE)])
+
+    with pytest.raises(SigningUnavailable, match="IOTmidCA was revoked by its issuer"):
+        offline.sign("f60c28", "dojot", one_line(csr()))
+
+    assert offline.certificates() == 0
+    assert offline.services.end_entities.find("f60c28").may_enrol
+
+
+def test_ca_that_was_renewed_certifies_though_its_old_certificate_was_revoked(offline):
+    old = offline.mid
+    offline.clock.advance(days=1)
+    offline.renew()
+    offline.make_list(revoked=[(old, RevocationReason.SUPERSEDED)])
+    offline.add()
+
+    assert offline.sign("f60c28", "dojot", one_line(csr()))
 
 
 def test_certificate_that_nobody_here_knows_can_be_revoked(offline):

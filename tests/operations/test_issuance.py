@@ -488,3 +488,15 @@ def test_every_guess_is_recorded(installation):
             installation.sign(f"nobody{number}", "guess", REQUEST)
 
     assert refusals(installation) == {"WrongPassword": 40}
+
+
+def test_who_is_registered_anew_at_every_look_is_told_so_and_not_that_new_is_required(installation):
+    installation.add()
+
+    def registered_meanwhile() -> int:
+        installation.add()
+        return 1
+
+    object.__setattr__(installation.services.issuance, "new_serial", registered_meanwhile)
+    with pytest.raises(WrongStatus, match="f60c28 was changed while its request was looked at; send it again"):
+        installation.sign("f60c28", "dojot", REQUEST)

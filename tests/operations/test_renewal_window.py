@@ -77,6 +77,26 @@ def test_a_revoked_certificate_is_not_renewed(renewing):
         sign(renewing, 1)
 
 
+@pytest.mark.parametrize("reason", [RevocationReason.KEYCOMPROMISE, RevocationReason.CERTIFICATEHOLD])
+def test_revoking_the_newest_certificate_lets_nobody_renew_by_an_older_one(renewing, reason):
+    renewing.clock.advance(days=701)
+    newest = sign(renewing, 1)
+    renewing.services.revocation.change("IOTmidCA", newest.serial, reason, ACTOR)
+    with pytest.raises(WrongStatus):
+        sign(renewing, 2)
+    assert renewing.certificates() == 2
+
+
+def test_a_certificate_that_the_cas_end_cuts_short_is_not_renewed_in_the_first_half_of_its_life(renewing):
+    renewing.clock.advance(days=3640)  # of the CA's 3652
+    renewing.services.end_entities.rearm("f60c28", PASSWORD, ACTOR)
+    sign(renewing, 1)
+    with pytest.raises(WrongStatus):
+        sign(renewing, 2)
+    renewing.clock.advance(days=7)
+    sign(renewing, 2)
+
+
 def test_two_at_once_get_one_certificate(renewing):
     renewing.clock.advance(days=701)
     barrier, outcomes = threading.Barrier(4), []

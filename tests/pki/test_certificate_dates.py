@@ -97,6 +97,11 @@ def test_end_on_a_weekday_that_is_excluded_moves_to_a_day_before(days, moved):
     assert end == SECOND + timedelta(days=moved)
 
 
+def test_an_end_on_the_first_day_there_is_is_refused_like_any_that_is_past():
+    with pytest.raises(ProfileViolation, match="no time at all"):
+        dates(Period(end=datetime.min.replace(tzinfo=UTC)), longest=YEAR, no_end_on=frozenset({0}))
+
+
 @given(
     start=st.none() | st.timedeltas(timedelta(0), timedelta(days=40000)),
     end=st.none() | st.timedeltas(timedelta(0), timedelta(days=40000)),

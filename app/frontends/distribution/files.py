@@ -114,7 +114,7 @@ def _bundle(authority: CertificateAuthority, which: tuple[str, ...]) -> _File:
     def content() -> bytes:
         return _pem(authority.chain) + b"".join(_crl_pem(lists.latest(ca)) for ca in chain)
 
-    return _of_lists(content, "application/x-pem-file", dates)
+    return _of_lists(content, "application/x-pem-file", dates, authority.chain)
 
 
 def _check_whole(which: tuple[str, ...]) -> None:
@@ -151,15 +151,18 @@ def _no_such_file() -> HttpRefusal:
 
 def _of_certificates(content: bytes, mimetype: str, authority: CertificateAuthority) -> _File:
     fresh_until = services().revocation.now() + _CERTIFICATES_ARE_FRESH
-    changed = authority.certificate.not_valid_before_utc
+    changed = max(certificate.not_valid_before_utc for certificate in authority.chain)
     return _File(lambda: content, hashlib.sha256(content).hexdigest(), mimetype, changed, fresh_until)
 
 
-def _of_lists(content: Callable[[], bytes], mimetype: str, lists: list[ListDates]) -> _File:
+def _of_lists(
+    content: Callable[[], bytes], mimetype: str, lists: list[ListDates], chain: tuple[x509.Certificate, ...] = ()
+) -> _File:
     fresh_until = services().revocation.now() + _LISTS_ARE_FRESH
     # The number is at least the time and no two lists of a name share one: it tells apart two lists of one second.
-    changed = datetime.fromtimestamp(max(dates.number for dates in lists), UTC) - BACKDATED
-    tag = hashlib.sha256(repr([mimetype, lists]).encode()).hexdigest()
+    listed = datetime.fromtimestamp(max(dates.number for dates in lists), UTC) - BACKDATED
+    changed = max([listed, *(certificate.not_valid_before_utc for certificate in chain)])
+    tag = hashlib.sha256(repr([mimetype, lists, _pem(chain)]).encode()).hexdigest()
     return _File(content, tag, mimetype, changed, fresh_until)
 
 

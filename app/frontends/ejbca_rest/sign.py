@@ -48,7 +48,11 @@ def sign(username: str) -> Response:
     try:
         body = _schema.load(document)
     except ValidationError as error:
-        raise HttpRefusal("Missing parameter. Expected: passwd and certificate") from error
+        wrong = error.messages_dict
+        if wrong.keys() & {"passwd", "certificate"}:
+            raise HttpRefusal("Missing parameter. Expected: passwd and certificate") from error
+        key, texts = next(iter(wrong.items()))
+        raise HttpRefusal(f"field {key}: {texts[0]}") from error
     period = Period.from_texts(body["notBefore"], body["notAfter"], ("notBefore", "notAfter"))
     issued = services().issuance.issue(username, body["passwd"], body["certificate"], actor(), period)
     note(serial=issued.serial)

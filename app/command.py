@@ -76,6 +76,9 @@ def main() -> None:
     except ConfigurationError as error:
         click.echo(f"midca: {error}", err=True)
         sys.exit(3)
+    except PermissionError as error:  # a directory on the way is closed: what is in it cannot even be looked for
+        click.echo(f"midca: {error.filename}: {error.strerror}. Run midca as the user of the server.", err=True)
+        sys.exit(3)
 
 
 def _open() -> Services:

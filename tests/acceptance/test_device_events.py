@@ -347,14 +347,18 @@ def test_a_database_that_is_away_is_waited_for(events, kafka):
         events.wait(lambda: kafka.committed(GROUP, TOPIC) == 2)
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_midca_events_waits_for_the_server_to_make_the_ca(kafka, dojot, make_server, tmp_path, request, database):
-    address = ""
-    if database == "postgresql":
-        address = request.getfixturevalue("postgresql").create(f"t{uuid.uuid4().hex}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request) -> str:
+    """The value of MIDCA_DATABASE."""
+    if request.param == "sqlite":
+        return "sqlite"
+    return request.getfixturevalue("postgresql").create(f"t{uuid.uuid4().hex}")
+
+
+def test_midca_events_waits_for_the_server_to_make_the_ca(kafka, dojot, make_server, tmp_path, database):
     kafka.send(TOPIC, device("f60c28"))
-    with Events(tmp_path, kafka.brokers, dojot.url, MIDCA_DATABASE=address or "sqlite") as events:
+    with Events(tmp_path, kafka.brokers, dojot.url, MIDCA_DATABASE=database) as events:
         events.wait(lambda: "waiting until there is a CA" in events.log)
-        with make_server(tmp_path, workers=2, database=address) as server:
+        with make_server(tmp_path, workers=2, database=database.removeprefix("sqlite")) as server:
             known = "SELECT status FROM end_entities WHERE username = 'f60c28'"
             events.wait(lambda: server.sql(known) == [(NEW,)])

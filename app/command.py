@@ -132,7 +132,7 @@ def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) ->
     told = welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
     if medium is None:
         return made(settings, opened), told
-    return made(settings, opened) | {"medium": str(medium.directory)}, f"{told}\n{offline_key(medium)}"
+    return made(settings, opened) | {"medium": str(medium.directory)}, f"{told}\n{offline_key(medium, settings.data)}"
 
 
 def _serve(host: str | None, port: int | None) -> None:

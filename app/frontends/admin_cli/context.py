@@ -194,7 +194,7 @@ def _ask(prompt: str, *, confirm: bool) -> str:
 def check_files(checks: Sequence[tuple[Path, Callable[[], object]]]) -> None:
     """Read each path; say which are good, and every problem of the others, with exit status 1."""
     problems = [problem for path, read in checks if (problem := _problem(path, read))]
-    for problem in problems:
+    for problem in dict.fromkeys(problems):  # a file that two checks read has its problems told once
         click.echo(f"midca: {problem}", err=True)
     if problems:
         raise click.exceptions.Exit(1)

@@ -108,7 +108,7 @@ def open_services(
     """
     if create:
         make_directory(settings.data)
-    elif not exists(settings) and not (settings.data / UNFINISHED_RESTORE).exists():
+    elif not (settings.data.is_dir() and exists(settings)) and not (settings.data / UNFINISHED_RESTORE).exists():
         raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
     with exclusive(settings.data / SETUP_LOCK):
         if (settings.data / UNFINISHED_RESTORE).exists():

@@ -26,6 +26,7 @@ from app import logs
 from app.bootstrap import open_services, unwrapped, utc_now
 from app.child_process import ChildProcess
 from app.errors import ConfigurationError
+from app.files.authority_files import names_on_disk
 from app.files.core_dumps import forbid_core_dumps
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.places import Places
@@ -39,7 +40,7 @@ from app.operations.ceremony import Ceremony
 from app.operations.ceremony_record import Circumstances
 from app.operations.services import Services
 from app.settings import Settings, device_events
-from app.storage import migrate_database, open_database
+from app.storage import exists, migrate_database, open_database
 from app.welcome import made, offline_key, welcome
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def main() -> None:
         cli(obj=program, prog_name="midca")
     except ConfigurationError as error:
         click.echo(f"midca: {error}", err=True)
+        sys.exit(3)
+    except PermissionError as error:  # a directory on the way is closed: what is in it cannot even be looked for
+        click.echo(f"midca: {error.filename}: {error.strerror}. Run midca as the user of the server.", err=True)
         sys.exit(3)
 
 
@@ -128,7 +132,7 @@ def _init(root_out: Path | None, passphrase_file: Path | None, operator: str) ->
     told = welcome(settings, opened) or f"Nothing to do: the CAs in {settings.data} are all there."
     if medium is None:
         return made(settings, opened), told
-    return made(settings, opened) | {"medium": str(medium.directory)}, f"{told}\n{offline_key(medium)}"
+    return made(settings, opened) | {"medium": str(medium.directory)}, f"{told}\n{offline_key(medium, settings.data)}"
 
 
 def _serve(host: str | None, port: int | None) -> None:
@@ -284,7 +288,12 @@ def _places(settings: Settings) -> Places:
 
 def _wait_for_authority(settings: Settings, stop: threading.Event) -> None:
     """Wait until the server has made the CA: both are started together, and Kafka keeps the events so long."""
-    if not settings.database.exists():
+    if not _is_there(settings):
         logging.getLogger("midca.events").warning("waiting until there is a CA in %s", settings.data)
-    while not settings.database.exists() and not stop.is_set():
+    while not _is_there(settings) and not stop.is_set():
         stop.wait(1)
+
+
+def _is_there(settings: Settings) -> bool:
+    """Return whether a CA was made, or is being made; a PostgreSQL may be there before the data directory is."""
+    return exists(settings) and bool(names_on_disk(settings.authority_files))

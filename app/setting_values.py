@@ -83,7 +83,9 @@ def tls(environment: Mapping[str, str]) -> TlsFiles | None:
     if certificate is not None and key is not None:
         return TlsFiles(certificate, key, client_ca)
     if given := [name for name in names if name in environment]:
-        raise ConfigurationError(f"{given[0]} needs MIDCA_TLS_CERTIFICATE and MIDCA_TLS_KEY, both of them.")
+        raise ConfigurationError(
+            f"{given[0]} alone does nothing: TLS needs both MIDCA_TLS_CERTIFICATE and MIDCA_TLS_KEY."
+        )
     return None
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from app.pki.certificate_authority import fingerprint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.bootstrap import Opened
     from app.offline_root import Medium
     from app.settings import Settings
@@ -45,9 +47,11 @@ def welcome(settings: Settings, opened: Opened) -> str:
     return "\n".join([f"New in {settings.data}:", *lines]) if lines else ""
 
 
-def offline_key(medium: Medium) -> str:
-    """Return what is to be done with the medium."""
+def offline_key(medium: Medium, data: Path) -> str:
+    """Return what is to be done with the medium; ``data`` is the data directory."""
     lines = [f"The key of the root is in {medium.directory} and nowhere else: make a copy, and lock both away."]
+    if medium.directory.stat().st_dev == data.stat().st_dev:
+        lines.append("That is the file system of the data directory: was the medium mounted? If not, begin anew.")
     if medium.passphrase_file is None:
         lines.append("Its passphrase lies beside it: move key-passphrase off the medium, and keep it apart.")
     return "\n".join([*lines, "The server runs without it; docs/keys.md tells when it is needed again."])

@@ -116,6 +116,7 @@ class Hierarchy:
             )
         for root in roots:
             if root.name in self.offline.names():
+                self._check_medium(root.name)
                 continue
             if self.files.has_key(root.name) or self.files.certificate(root.name) is not None:
                 raise ConfigurationError(
@@ -124,6 +125,13 @@ class Hierarchy:
                 )
             with self.signing.database.transaction():
                 self.offline.add(root.name, self.now())
+
+    def _check_medium(self, name: str) -> None:
+        """Refuse a medium without the key of a root that was made: nothing is begun on the wrong one."""
+        if self.medium and self.files.certificate(name) is not None and not self.medium.has_key(name):
+            raise ConfigurationError(
+                f"There is no key of CA {name} in {self.medium.keys}: give --root-out the medium that it was made on."
+            )
 
     def _copy_certificates(self, medium: AuthorityFiles) -> None:
         """Put the certificates of offline CAs beside their keys: a ceremony elsewhere knows nothing of this machine."""

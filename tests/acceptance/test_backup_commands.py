@@ -59,6 +59,7 @@ def test_secrets_can_be_opened_without_midca_as_the_documentation_has_it(base):
     done = run(sys.executable, "-c", program, "b.tar", cwd=base, input=f"{PASSPHRASE}\n", start_new_session=True)
 
     assert done.returncode == 0, done.stderr
+    assert (base / "secrets.tar").stat().st_mode & 0o077 == 0
     with tarfile.open(base / "secrets.tar") as secrets:
         pepper = secrets.extractfile("secrets/pepper").read()
     assert pepper == (base / "data" / "secrets" / "pepper").read_bytes()

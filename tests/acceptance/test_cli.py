@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -336,6 +337,22 @@ def test_a_wrong_command_line_is_status_2(midca, arguments):
 
 def test_a_request_file_that_is_not_there_is_status_2(midca):
     assert "does not exist" in midca("sign", "f60c28", "missing.csr", status=2)
+
+
+def test_a_password_that_cannot_be_asked_for_is_a_sentence_and_status_1(midca, request_file):
+    done = run(
+        MIDCA, "sign", "f60c28", request_file, env=environment(midca.base), cwd=midca.base, stdin=subprocess.DEVNULL
+    )
+
+    assert done.returncode == 1
+    assert "There is no terminal to ask at; name a file" in done.stderr
+
+
+def test_revoke_tells_the_reasons_there_are(empty):
+    told = " ".join(empty("cert", "revoke", "--help").split())
+
+    assert "UNSPECIFIED, KEYCOMPROMISE, CACOMPROMISE" in told
+    assert "CERTIFICATEHOLD" not in told
 
 
 def test_a_password_file_that_is_not_there_fails_without_a_traceback(midca):

@@ -3,6 +3,7 @@
 import base64
 import random
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -346,9 +347,18 @@ def test_a_database_that_is_away_is_waited_for(events, kafka):
         events.wait(lambda: kafka.committed(GROUP, TOPIC) == 2)
 
 
-def test_midca_events_waits_for_the_server_to_make_the_ca(kafka, dojot, make_server, tmp_path):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request) -> str:
+    """The value of MIDCA_DATABASE."""
+    if request.param == "sqlite":
+        return "sqlite"
+    return request.getfixturevalue("postgresql").create(f"t{uuid.uuid4().hex}")
+
+
+def test_midca_events_waits_for_the_server_to_make_the_ca(kafka, dojot, make_server, tmp_path, database):
     kafka.send(TOPIC, device("f60c28"))
-    with Events(tmp_path, kafka.brokers, dojot.url) as events:
+    with Events(tmp_path, kafka.brokers, dojot.url, MIDCA_DATABASE=database) as events:
         events.wait(lambda: "waiting until there is a CA" in events.log)
-        with make_server(tmp_path, workers=2):
-            events.wait_for(f60c28=NEW)
+        with make_server(tmp_path, workers=2, database=database.removeprefix("sqlite")) as server:
+            known = "SELECT status FROM end_entities WHERE username = 'f60c28'"
+            events.wait(lambda: server.sql(known) == [(NEW,)])

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.server import MIDCA, environment
+from tests.acceptance.server import MIDCA, environment, free_port
 from tests.conftest import run
 
 COMMANDS = [["serve"], ["init"], ["entity", "list"]]
@@ -22,8 +22,9 @@ def base(data_template, tmp_path):
 
 def refused(base, command: list[str]) -> str:
     """Run a command without root's right to overlook modes; return the sentence that it ends with."""
-    privileges = ["setpriv", "--bounding-set", "-dac_override"] if os.getuid() == 0 else []
-    done = run(*privileges, MIDCA, *command, env=environment(base), cwd=base, timeout=60)
+    privileges = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    settings = environment(base) | {"MIDCA_PORT": str(free_port())}  # another midca may run on this machine
+    done = run(*privileges, MIDCA, *command, env=settings, cwd=base, timeout=60)
     assert done.returncode == 3, done.stdout + done.stderr
     assert done.stderr.count("\n") == 1
     return done.stderr
@@ -43,6 +44,16 @@ def test_directory_that_may_only_be_read_is_told(base, command):
     (base / "data").chmod(0o500)
 
     assert str(base / "data") in refused(base, command)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["doctor"], ["reload"]], ids=lambda command: command[0])
+def test_directory_that_is_closed_to_the_user_is_told(base, command):
+    (base / "data").chmod(0)
+
+    told = refused(base, command)
+
+    assert str(base / "data") in told
+    assert "Permission denied." in told
 
 
 def test_file_system_that_may_only_be_read_is_told(base, tmp_path):

@@ -252,6 +252,16 @@ def test_directory_that_is_not_there_is_a_problem_and_nothing_is_made(installati
     assert not (tmp_path / "none").exists()
 
 
+def test_checkpoints_that_cannot_be_written_are_told_of_before_one_is_missed(installation, tmp_path):
+    folder = tmp_path / "not mounted"
+    places = dataclasses.replace(_places(installation.settings), checkpoints=folder / "audit.checkpoints")
+
+    assert found_by(installation, "audit log", places=places)[0] == (
+        Level.WARNING,
+        f"There is no directory {folder}: no checkpoint of the audit log can be written.",
+    )
+
+
 def test_room_for_a_copy_of_the_database_is_wanted(installation):
     with installation.settings.database.open("r+b") as file:
         file.truncate(1 << 42)  # sparse

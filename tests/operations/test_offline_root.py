@@ -94,6 +94,15 @@ def test_record_of_the_first_ceremony_is_a_text_that_the_audit_log_knows(offline
     assert entry["ceremony_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def test_another_medium_than_the_one_with_the_key_is_refused_and_gets_nothing_of_the_root(offline, tmp_path):
+    other = tmp_path / "other"
+
+    with pytest.raises(ConfigurationError, match=r"There is no key of CA IOTrootCA in .*other/keys"):
+        open_services(offline.settings, create=True, medium=Medium(other, None, CIRCUMSTANCES))
+
+    assert not (other / "certificates").exists()
+
+
 def test_ca_works_without_the_medium(offline, client, root):
     offline.medium.rename(offline.base / "in a safe")
     offline.add()

@@ -9,7 +9,7 @@ import click
 from cryptography import x509
 
 from app.errors import InvalidInput
-from app.frontends.admin_cli.context import Failed, operator, program, refusals_fail
+from app.frontends.admin_cli.context import Failed, operator, program, reason_option, refusals_fail
 from app.operations.ceremony import LIST_VALIDITY, Ceremony
 from app.pki.revocation import RevocationReason
 
@@ -58,7 +58,7 @@ def sign(
 @click.option("--ca", help="The root, where there are several on the medium.")
 @click.option("--days", type=click.IntRange(1, 3660), default=LIST_VALIDITY.days, show_default=True)
 @click.option("--revoke", multiple=True, type=_file, help="A certificate (PEM) that the root signed, to be revoked.")
-@click.option("--reason", default="CESSATIONOFOPERATION", show_default=True, help="EJBCA's name of the reason.")
+@reason_option(RevocationReason.CESSATIONOFOPERATION)
 @refusals_fail
 def crl(
     *,

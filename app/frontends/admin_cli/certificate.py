@@ -18,6 +18,7 @@ from app.frontends.admin_cli.context import (
     print_done,
     print_fields,
     print_rows,
+    reason_option,
     refusals_fail,
     services,
 )
@@ -103,7 +104,7 @@ def show(serial: str, *, pem: bool, as_json: bool) -> None:
 
 @cert.command()
 @click.argument("serial")
-@click.option("--reason", default="UNSPECIFIED", show_default=True, help="EJBCA's name of the reason.")
+@reason_option(RevocationReason.UNSPECIFIED)
 @click.option("--ca", default="IOTmidCA", show_default=True, help="The CA that issued it.")
 @click.option("--unknown", is_flag=True, help="It is not on record: put nothing but its serial on the lists.")
 @json_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from app.operations.actor import Actor
 from app.operations.services import Services
 from app.pki.certificate_profile import CertificateProfile
 from app.pki.end_entity_profile import EndEntityProfile
+from app.pki.revocation import RELEASES, RevocationReason
 
 if TYPE_CHECKING:  # what the server does not need, its workers do not carry
     from app.operations.backup import Backup
@@ -113,8 +115,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def period_options(command: Callable[P, None]) -> Callable[P, None]:
     """Let a command ask for the dates of a certificate."""
     when = "2030-12-31T23:59:59Z, or days:hours:minutes from the signing, if the profile lets the request ask"
-    command = click.option("--not-after", help=f"When it is to end: {when}.")(command)
-    return click.option("--not-before", help="When it is to begin to be good, likewise.")(command)
+    command = click.option("--not-after", help="When it is to end, likewise.")(command)
+    return click.option("--not-before", help=f"When it is to begin to be good: {when}.")(command)
+
+
+def reason_option(default: RevocationReason) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Let a command take the reason of a revocation that is for good."""
+    passing = RELEASES | {RevocationReason.CERTIFICATEHOLD}
+    names = ", ".join(reason.name for reason in RevocationReason if reason not in passing)
+    return click.option("--reason", default=default.name, show_default=True, help=f"In EJBCA's words: {names}.")
 
 
 def visible(value: object) -> str:
@@ -162,20 +171,30 @@ def print_rules(profile: CertificateProfile | EndEntityProfile, *, as_json: bool
 def read_password(password_file: Path | None, prompt: str, *, confirm: bool = False) -> str:
     """Return the password from a file (``-``: standard input) or asked for; never from the command line itself."""
     if password_file is None:
-        answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
-        return answer
+        return _ask(prompt, confirm=confirm)
     try:
         with click.open_file(str(password_file), encoding="utf-8") as file:
             text: str = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failed(f"The password file {password_file} cannot be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Failed(f"The password file {password_file} cannot be read: {reason}.") from error
     return text.rstrip("\r\n")
+
+
+def _ask(prompt: str, *, confirm: bool) -> str:
+    try:
+        answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise Failed("There is no terminal to ask at; name a file with the answer (--help has the option).") from error
+    return answer
 
 
 def check_files(checks: Sequence[tuple[Path, Callable[[], object]]]) -> None:
     """Read each path; say which are good, and every problem of the others, with exit status 1."""
     problems = [problem for path, read in checks if (problem := _problem(path, read))]
-    for problem in problems:
+    for problem in dict.fromkeys(problems):  # a file that two checks read has its problems told once
         click.echo(f"midca: {problem}", err=True)
     if problems:
         raise click.exceptions.Exit(1)

@@ -113,6 +113,11 @@ def audit_log(patient: Patient) -> Iterator[Finding]:
     """Is the log the one its newest checkpoint covers, and is that one young?"""
     checkpoints = patient.services.checkpoints
     checkpoints.check_saved()
+    if not (folder := patient.places.checkpoints.parent).is_dir():
+        yield warning(
+            f"There is no directory {folder}: no checkpoint of the audit log can be written.",
+            "Mount the disk, or set MIDCA_AUDIT_CHECKPOINTS.",
+        )
     newest, size, now = checkpoints.store.newest(), checkpoints.log.size(), patient.now()
     covered = newest.size if newest else 0
     first = checkpoints.log.time_of(covered + 1)

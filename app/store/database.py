@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,15 @@ class Database(ABC):
         """Raise :class:`app.errors.StoreUnavailable` unless a write transaction can be opened now."""
         with self.transaction():
             self.rows("SELECT 1")
+
+
+def columns_of(record: type[Any]) -> str:
+    """Return the columns of the table whose rows a dataclass holds, to be read by name.
+
+    Never ``*``: a newer midca may add a column while this one runs, which then has to go on with those it knows, and
+    PostgreSQL ends for good every statement that a session has prepared and that would now bring another column.
+    """
+    return ", ".join(field.name for field in fields(record))
 
 
 @cache

@@ -142,6 +142,17 @@ class CertificateStore:
             issued=CertificateState.ISSUED,
         )
 
+    def keys_of_authority(self, name: str) -> set[str]:
+        """Return the SHA-256 of the keys of the CA ``name``: of certificates that are about to be signed, too."""
+        rows = self._database.tuples(
+            "SELECT public_key_sha256 FROM certificates WHERE username = :name AND certificate_type <> :end_entity "
+            "AND state <> :orphan",
+            name=name,
+            end_entity=CertificateType.END_ENTITY,
+            orphan=CertificateState.ORPHAN,
+        )
+        return {key for (key,) in rows}
+
     def count_without_bytes(self, now: datetime) -> int:
         """Return how many of end entities are in force, and known by their record alone."""
         row = self._database.row(

@@ -7,11 +7,14 @@ import uuid
 import psycopg
 import pytest
 
+from app.bootstrap import open_services
 from app.errors import ConfigurationError, StoreUnavailable
 from app.settings import Settings, shipped
 from app.storage import open_database
 from app.store.postgresql import PostgresDatabase, PostgresTurn
 from app.store.schema import is_new, migrate
+from tests.builders import HIERARCHY, profiles_directory
+from tests.conftest import settings_for
 
 
 @pytest.fixture
@@ -187,3 +190,34 @@ def test_empty_database_is_no_ca(address, tmp_path):
 def test_address_of_another_kind_of_database_is_refused():
     with pytest.raises(ConfigurationError, match="MIDCA_DATABASE must be"):
         Settings.from_environment({"MIDCA_DATABASE": "mysql://root:secret@host/db"})
+
+
+def test_of_two_servers_that_begin_at_once_one_makes_the_cas_and_the_other_says_who_did(address, tmp_path):
+    """Else devices would hold certificates of two CAs of one name, and each server would know one of them."""
+    opened = []
+
+    def settings(name: str) -> Settings:
+        if not (tmp_path / name).exists():
+            (tmp_path / name).mkdir()
+            profiles_directory(
+                tmp_path / name / "profiles", hierarchy=HIERARCHY.replace("keysize: 2048", "keytype: P-256")
+            )
+        return settings_for(tmp_path / name, MIDCA_DATABASE=address)
+
+    def while_the_other_is_faster(key):
+        if not opened:
+            opened.append(open_services(settings("other"), create=True))
+        return key
+
+    with pytest.raises(ConfigurationError, match=r"Another server made the CA IOTrootCA .* copy ca/ and secrets/"):
+        open_services(settings("own"), create=True, signing_key=while_the_other_is_faster)
+
+    database = opened[0].services.database
+    assert opened[0].created == ("IOTrootCA", "IOTmidCA")
+    assert database.tuples("SELECT username FROM certificates WHERE certificate_type IN (2, 8) ORDER BY username") == [
+        ("IOTmidCA",),
+        ("IOTrootCA",),
+    ]
+    with pytest.raises(ConfigurationError, match="copy ca/ and secrets/"):
+        open_services(settings("own"), create=True)
+    database.close()

@@ -1,6 +1,7 @@
 """What PostgreSQL does differently from a file: sessions end, servers restart, several write."""
 
 import os
+import socket
 import threading
 import uuid
 
@@ -11,7 +12,7 @@ from app.bootstrap import open_services
 from app.errors import ConfigurationError, StoreUnavailable
 from app.settings import Settings, shipped
 from app.storage import open_database
-from app.store.postgresql import PostgresDatabase, PostgresTurn
+from app.store.postgresql import PostgresDatabase, PostgresTurn, PostgresWritingConnection
 from app.store.schema import is_new, migrate
 from tests.builders import HIERARCHY, profiles_directory
 from tests.conftest import settings_for
@@ -171,13 +172,14 @@ def test_schema_is_brought_up_to_date_once_by_any_number_of_servers(make_databas
     assert not is_new(make_database())
 
 
-def test_server_that_cannot_be_reached_stops_the_start_and_shows_no_password(tmp_path):
+def test_server_that_cannot_be_reached_stops_the_start_and_shows_no_password(tmp_path, caplog):
     environment = {"MIDCA_DATA": str(tmp_path), "MIDCA_DATABASE": "postgresql://midca:CANARY-1@127.0.0.1:1/midca"}
     settings = Settings.from_environment(environment)
 
-    with pytest.raises(ConfigurationError, match="database cannot be used now") as refusal:
+    with pytest.raises(ConfigurationError, match="database cannot be reached now") as refusal:
         open_database(settings, create=True)
-    assert "CANARY" not in f"{refusal.value} {settings}"
+    assert "CANARY" not in f"{refusal.value} {settings} {caplog.text}"
+    assert "Connection refused" in caplog.text, "whoever starts it is told why"
 
 
 def test_empty_database_is_no_ca(address, tmp_path):
@@ -221,3 +223,29 @@ def test_of_two_servers_that_begin_at_once_one_makes_the_cas_and_the_other_says_
     with pytest.raises(ConfigurationError, match="copy ca/ and secrets/"):
         open_services(settings("own"), create=True)
     database.close()
+
+
+def test_who_asks_while_the_server_is_away_hears_so_at_once_and_not_where_it_is(
+    database, make_database, postgresql, caplog
+):
+    database.rows("SELECT 1")
+    postgresql.stop("fast")
+    try:
+        for act in (lambda: database.rows("SELECT 1"), make_database().check_writable):
+            with pytest.raises(StoreUnavailable, match=r"\AThe database cannot be reached now\.\Z"):
+                act()
+    finally:
+        postgresql.start()
+
+    assert f"port {postgresql.port} failed: Connection refused" in caplog.text
+    assert database.rows("SELECT 1 AS one") == [{"one": 1}], "the first one who asks when it is back is answered"
+
+
+def test_connection_to_a_server_that_has_vanished_is_given_up_after_ten_seconds(address):
+    connection = PostgresWritingConnection(address)
+    with socket.socket(fileno=os.dup(connection._connection.fileno())) as own:
+        waits = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        alive = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+    connection.close()
+
+    assert (waits, alive) == (10_000, 10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import fields
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ class Database(ABC):
 
         ``migrations`` are those that this database went through.
         """
+
+    def time(self) -> datetime | None:
+        """Return what time it is where the database is; None where that is this machine."""
+        return None
 
     def row(self, sql: str, **parameters: object) -> Row | None:
         """Return the first row of a query, or None."""

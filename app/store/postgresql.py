@@ -12,7 +12,7 @@ import os
 import re
 from contextlib import closing, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -26,6 +26,7 @@ from app.store.written_together import WrittenTogether
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from app.store.database import Row
@@ -86,6 +87,11 @@ class PostgresDatabase(WrittenTogether):
                 return [dict(zip(names, row, strict=True)) for row in found]
 
             fill(target, rows)
+
+    def time(self) -> datetime:
+        """Return the time of the database's server, which is the same for all that use it."""
+        ((now,),) = self.tuples("SELECT clock_timestamp()")
+        return cast("datetime", now)
 
     def close(self) -> None:
         """Close the connections that nobody reads by, too."""

@@ -249,3 +249,17 @@ def test_connection_to_a_server_that_has_vanished_is_given_up_after_ten_seconds(
     connection.close()
 
     assert (waits, alive) == (10_000, 10)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_only_the_server_whose_clock_is_wrong_is_not_ready(installation):
+    def clock() -> str:
+        return installation.services.readiness.check()["clock"]
+
+    installation.clock.advance(minutes=7.5)
+    installation.add()
+    assert clock() == "The clock is 7 minutes ahead of that of the database's server."
+    installation.clock.advance(minutes=-7.5)
+    assert clock() == "ok", "another server wrote the last audit entry, by a clock that is ahead"
+    installation.clock.advance(minutes=-7.5)
+    assert clock() == "The clock is 7 minutes behind that of the database's server."

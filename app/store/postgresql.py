@@ -146,16 +146,18 @@ class PostgresWritingConnection:
 
     def __init__(self, address: str) -> None:
         """Connect."""
+        self._address = address
         self._connection = _connected(address)
 
-    @property
-    def broken(self) -> bool:
-        """True when the session is over."""
-        return self._connection.closed
-
     def begin(self) -> None:
-        """Open a transaction once no other writer has one."""
-        self.execute("BEGIN")
+        """Open a transaction once no other writer has one, by a new session if the last one has ended."""
+        try:
+            self.execute("BEGIN")
+        except StoreUnavailable:
+            if not self._connection.closed:
+                raise
+            self._connection = _connected(self._address)
+            self.execute("BEGIN")
         try:
             self.execute("SELECT pg_advisory_xact_lock(:key)", {"key": _WRITERS})
         except StoreUnavailable:

@@ -96,6 +96,15 @@ def test_session_that_is_cut_before_the_commit_refuses(database, address):
     assert database.rows("SELECT a FROM t") == []
 
 
+def test_sessions_that_were_cut_between_two_acts_are_missed_by_nobody(database, address):
+    write(database, 1)
+    database.rows("SELECT 1")
+    cut_all_sessions(address)
+
+    write(database, 2)
+    assert database.rows("SELECT a FROM t ORDER BY a") == [{"a": 1}, {"a": 2}]
+
+
 def test_server_that_was_restarted_is_used_again(database, postgresql):
     database.rows("SELECT 1")
     postgresql.stop("fast")

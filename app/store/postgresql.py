@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("midca")
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _WRITERS: Final = 0x6D696463  # the key of the advisory lock: "midc"
+_LOCK: Final = "SELECT current_setting('transaction_read_only'), pg_advisory_xact_lock(:key)"
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _INTEGER: Final = re.compile(r"\bINTEGER\b")
 _TEXT: Final = re.compile(r"\bTEXT\b")
@@ -159,10 +160,13 @@ class PostgresWritingConnection:
             self._connection = _connected(self._address)
             self.execute("BEGIN")
         try:
-            self.execute("SELECT pg_advisory_xact_lock(:key)", {"key": _WRITERS})
+            _, ((read_only, _),) = self.query(_LOCK, {"key": _WRITERS})
         except StoreUnavailable:
             self.rollback()
             raise
+        if read_only == "on":  # a standby, or a disk that is nearly full: a new session finds out when that has changed
+            self.close()
+            raise StoreUnavailable("The database can only be read now.")
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """Run a statement; return its cursor."""

@@ -105,6 +105,22 @@ def test_sessions_that_were_cut_between_two_acts_are_missed_by_nobody(database, 
     assert database.rows("SELECT a FROM t ORDER BY a") == [{"a": 1}, {"a": 2}]
 
 
+def test_database_that_can_only_be_read_is_not_ready_until_it_can_be_written(database, address):
+    """As a standby is, or a database that its provider locks because its disk is nearly full."""
+    name = address.rpartition("/")[2]
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        cut_all_sessions(address)
+
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="can only be read"):
+                database.check_writable()
+        assert database.rows("SELECT a FROM t") == []
+        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+    database.check_writable()
+
+
 def test_server_that_was_restarted_is_used_again(database, postgresql):
     database.rows("SELECT 1")
     postgresql.stop("fast")

@@ -115,7 +115,7 @@ def test_consistency_with_what_no_checkpoint_covers_is_a_refusal(base):
     covers = head_of((base / "data" / "audit.checkpoints").read_text())[0]
 
     assert midca(base, "consistency", "99", status=1).stderr == (
-        f"midca: The newest checkpoint covers {covers} entries, no 99.\n"
+        f"midca: The newest checkpoint covers {covers} entries, not 99.\n"
     )
 
 

@@ -83,7 +83,7 @@ def consistency(old: int) -> None:
     head = checkpoints.store.newest()
     size = head.size if head else 0
     if head is None or size < old:
-        raise NotFound(f"The newest checkpoint covers {size} entries, no {old}.")
+        raise NotFound(f"The newest checkpoint covers {size} entries, not {old}.")
     proof = [root_of(checkpoints.log.leaves(beside)) for beside in (consistency_path(old, size) if old else [])]
     click.echo("\n".join([f"old {old}", *(base64.b64encode(each).decode() for each in proof), "", head.note]), nl=False)
 

@@ -93,6 +93,7 @@ WITHOUT_JSON = {
     "midca ceremony crl",  # the same
     "midca audit export",  # JSON lines in any case
     "midca audit key",  # one line that is made for programs
+    "midca audit consistency",  # in the form that witnesses take
     "midca profile schema",  # JSON in any case
     "midca entity-profile schema",  # the same
     "midca profile check",  # a line a file, and the exit status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -20,6 +21,7 @@ from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.certificate_authority import CertificateAuthority, self_signed
 from app.pki.certificate_template import Particulars
 from app.pki.distribution_points import DistributionPoints, offline_points
+from app.pki.key_identity import public_key_sha256_of
 from app.pki.period import after
 from app.store.certificates import CertificateType
 from app.store.offline_authorities import OfflineAuthorityStore
@@ -205,18 +207,28 @@ class Hierarchy:
         return (certificate, *self._chain(self.named(declared.issuer)))
 
     def _create(self, declared: DeclaredAuthority) -> None:
-        stored = self.signing.certificates.own_of_authority(declared.name)
+        stored, files = self.signing.certificates.own_of_authority(declared.name), self._key_files(declared.name)
         if stored is not None and stored.certificate is not None:
             # Signed and recorded, then interrupted before the file was written.
+            if files is not None and files.has_key(declared.name):
+                self._check_made_here(declared.name, files.key(declared.name))
             self.files.save_certificate(declared.name, x509.load_der_x509_certificate(stored.certificate))
             return
-        files = self._key_files(declared.name)
         if files is None:
             raise ConfigurationError(f"The root {declared.name} is not made yet: go on with midca init --root-out.")
         if not files.has_key(declared.name):
             files.save_key(declared.name, declared.generate_key())
         key = self.signing_key(files.key(declared.name))
         self.files.save_certificate(declared.name, self.certify(declared, key, SYSTEM))
+
+    def _check_made_here(self, name: str, key: CertificateIssuerPrivateKeyTypes) -> None:
+        """Refuse to make a CA that another server on this database has made, or is making at this moment."""
+        ours = public_key_sha256_of(key.public_key())
+        if self.signing.certificates.keys_of_authority(name) - {ours}:
+            raise ConfigurationError(
+                f"Another server made the CA {name} in this database, with another key than that in "
+                f"{self.files.directory}; copy ca/ and secrets/ from that server."
+            )
 
     def certify(
         self, declared: DeclaredAuthority, key: CertificateIssuerPrivateKeyTypes, actor: Actor
@@ -236,13 +248,14 @@ class Hierarchy:
         profile = self.profiles.for_authority(declared.name, declared.profile)
         template = declared.template(profile, key.public_key())
         serial, now = self.new_serial(), self.now()
+        claim = partial(self._check_made_here, declared.name, key)
         if declared.issuer is None:
             not_before = now.replace(microsecond=0) - template.backdated
             self.drafts.check_root(profile, template, serial=serial, not_before=not_before)
             subject = Subject(declared.name, CertificateType.ROOT_CA)
             particulars = Particulars(serial, not_before, after(not_before, template.validity))
             row = self.signing.pending_row(declared.name, template, particulars, subject)
-            record = self.signing.recorder(row, lambda: None, actor)
+            record = self.signing.recorder(row, claim, actor)
             certificate = self_signed(template, key, serial=serial, not_before=not_before, record=record)
             self.signing.store_signed(declared.name, certificate, actor)
             return certificate
@@ -256,7 +269,7 @@ class Hierarchy:
         subject = Subject(declared.name, CertificateType.SUB_CA)
         particulars = issuer.particulars(template, serial=serial, now=now)
         row = self.signing.pending_row(issuer.name, template, particulars, subject)
-        record = self.signing.recorder(row, lambda: None, actor)
+        record = self.signing.recorder(row, claim, actor)
         certificate = issuer.sign(template, serial=serial, now=now, record=record)
         self.signing.store_signed(issuer.name, certificate, actor)
         return certificate

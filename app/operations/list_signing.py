@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from app.errors import Unavailable
 from app.pki.der import first_element
 from app.pki.distribution_points import ALL
 from app.pki.revocation_list import (
@@ -68,6 +69,10 @@ class ListSigning:
             _log.warning("CRL %s of CA %s ends on a full line of base64", template.number, authority.name)
         tbs_sha256 = hashlib.sha256(first_element(der)).hexdigest()
         with self.database.transaction():
+            # A turn in a database ends with its session, and who had it may not have noticed.
+            newest = self.store.dates(name)
+            if newest is not None and newest.number > template.number:
+                raise Unavailable(f"Another server has issued a newer CRL of CA {name.ca_name} meanwhile.")
             self.store.mark_issued(name, tbs_sha256, der)
             details = {"number": template.number, "tbs_sha256": tbs_sha256, "entries": len(template.entries)}
             self._audit(Action.CRL_ISSUED, name, actor, **details)

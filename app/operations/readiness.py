@@ -101,7 +101,17 @@ class Readiness:
         return None
 
     def _clock(self) -> str | None:
+        there = self.database.time()
+        if there is not None:  # and other servers write the log, too, perhaps by a clock that is ahead
+            return _difference(self.now() - there)
         last = self.audit.last_time()
         if last is not None and self.now() < last - _CLOCK_TOLERANCE:
             return f"The clock is behind the last audit entry, which is of {last.isoformat(timespec='seconds')}."
         return None
+
+
+def _difference(ahead: timedelta) -> str | None:
+    if abs(ahead) <= _CLOCK_TOLERANCE:
+        return None
+    which = "ahead of" if ahead > timedelta(0) else "behind"
+    return f"The clock is {abs(ahead) // timedelta(minutes=1)} minutes {which} that of the database's server."

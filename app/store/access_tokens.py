@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.store.times import from_text, to_text
 
@@ -52,6 +52,11 @@ class AccessToken:
         }
 
 
+_SELECT: Final = (
+    "SELECT name, credential, token_sha256, role, tenant, created_at, expires_at, revoked_at FROM access_tokens"
+)
+
+
 class AccessTokenStore:
     """Reads and writes; the writes need an open transaction."""
 
@@ -77,13 +82,13 @@ class AccessTokenStore:
 
     def find(self, name: str) -> AccessToken | None:
         """Return the token of that name."""
-        row = self._database.row("SELECT * FROM access_tokens WHERE name = :name", name=name)
+        row = self._database.row(f"{_SELECT} WHERE name = :name", name=name)
         return _token(row) if row else None
 
     def find_hash(self, credential: Credential, sha256: str) -> AccessToken | None:
         """Return the token, or the certificate, with that SHA-256 (hex)."""
         row = self._database.row(
-            "SELECT * FROM access_tokens WHERE token_sha256 = :hash AND credential = :credential",
+            f"{_SELECT} WHERE token_sha256 = :hash AND credential = :credential",
             hash=sha256,
             credential=str(credential),
         )
@@ -91,7 +96,7 @@ class AccessTokenStore:
 
     def all(self) -> list[AccessToken]:
         """Return all tokens, oldest first."""
-        return [_token(row) for row in self._database.rows("SELECT * FROM access_tokens ORDER BY created_at, name")]
+        return [_token(row) for row in self._database.rows(f"{_SELECT} ORDER BY created_at, name")]
 
     def revoke(self, name: str, now: datetime) -> None:
         """End a token now."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
-from app.store.certificates import StoredCertificate, from_row
+from app.store.certificates import COLUMNS, StoredCertificate, from_row
 from app.store.times import to_text
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class CertificateSearch:
             conditions.append(_CONDITIONS[self.condition])
         order = "serial" if self.serial is not None else "not_after" if self.ends_before else "created_at DESC"
         rows = database.rows(
-            f"SELECT * FROM certificates WHERE {' AND '.join(conditions)} "  # noqa: S608 -- from above # nosec B608
+            f"SELECT {COLUMNS} FROM certificates WHERE {' AND '.join(conditions)} "  # noqa: S608 -- from above # nosec B608
             f"ORDER BY {order} LIMIT :limit",
             **parameters,
             now=to_text(now),

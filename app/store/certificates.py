@@ -6,9 +6,10 @@ import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.pki.revocation import RevocationReason
+from app.store.database import columns_of
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class StoredCertificate:
         return not for_good and self.not_after > now
 
 
+COLUMNS: Final = columns_of(StoredCertificate)
+
+
 class CertificateStore:
     """Reads and conditional writes; the writes need an open transaction."""
 
@@ -96,7 +100,9 @@ class CertificateStore:
     def find(self, ca_name: str, serial: str) -> StoredCertificate | None:
         """Return the certificate of that CA and serial (upper-case hex, no leading zeros)."""
         row = self._database.row(
-            "SELECT * FROM certificates WHERE ca_name = :ca AND serial = :serial", ca=ca_name, serial=serial
+            f"SELECT {COLUMNS} FROM certificates WHERE ca_name = :ca AND serial = :serial",  # noqa: S608 -- a constant # nosec B608
+            ca=ca_name,
+            serial=serial,
         )
         return from_row(row) if row else None
 
@@ -146,6 +152,17 @@ class CertificateStore:
             end_entity=CertificateType.END_ENTITY,
             issued=CertificateState.ISSUED,
         )
+
+    def keys_of_authority(self, name: str) -> set[str]:
+        """Return the SHA-256 of the keys of the CA ``name``: of certificates that are about to be signed, too."""
+        rows = self._database.tuples(
+            "SELECT public_key_sha256 FROM certificates WHERE username = :name AND certificate_type <> :end_entity "
+            "AND state <> :orphan",
+            name=name,
+            end_entity=CertificateType.END_ENTITY,
+            orphan=CertificateState.ORPHAN,
+        )
+        return {key for (key,) in rows}
 
     def count_without_bytes(self, now: datetime) -> int:
         """Return how many of end entities are in force, and known by their record alone."""
@@ -235,7 +252,7 @@ class CertificateStore:
 
     def _list(self, condition: str, **parameters: object) -> list[StoredCertificate]:
         # The conditions are those of this class; every value is a parameter.
-        sql = f"SELECT * FROM certificates WHERE {condition} ORDER BY created_at"  # noqa: S608 # nosec B608
+        sql = f"SELECT {COLUMNS} FROM certificates WHERE {condition} ORDER BY created_at"  # noqa: S608 # nosec B608
         return [from_row(row) for row in self._database.rows(sql, **parameters)]
 
 

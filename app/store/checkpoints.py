@@ -44,7 +44,8 @@ class CheckpointStore:
     def newest(self, *, up_to: int | None = None) -> StoredCheckpoint | None:
         """Return the newest checkpoint, of those that cover no more than so many entries."""
         row = self._database.row(
-            "SELECT * FROM audit_checkpoints WHERE size <= coalesce(:up_to, size) ORDER BY size DESC LIMIT 1",
+            "SELECT size, at, edge, note FROM audit_checkpoints WHERE size <= coalesce(:up_to, size) "
+            "ORDER BY size DESC LIMIT 1",
             up_to=up_to,
         )
         return _read(row) if row else None

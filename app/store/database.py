@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from dataclasses import fields
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,10 @@ class Database(ABC):
         ``migrations`` are those that this database went through.
         """
 
+    def time(self) -> datetime | None:
+        """Return what time it is where the database is; None where that is this machine."""
+        return None
+
     def row(self, sql: str, **parameters: object) -> Row | None:
         """Return the first row of a query, or None."""
         rows = self.rows(sql, **parameters)
@@ -64,6 +70,15 @@ class Database(ABC):
         """Raise :class:`app.errors.StoreUnavailable` unless a write transaction can be opened now."""
         with self.transaction():
             self.rows("SELECT 1")
+
+
+def columns_of(record: type[Any]) -> str:
+    """Return the columns of the table whose rows a dataclass holds, to be read by name.
+
+    Never ``*``: a newer midca may add a column while this one runs, which then has to go on with those it knows, and
+    PostgreSQL ends for good every statement that a session has prepared and that would now bring another column.
+    """
+    return ", ".join(field.name for field in fields(record))
 
 
 @cache

@@ -48,7 +48,8 @@ class DeviceEventStore:
     def last(self, username: str, change: str) -> EventPosition | None:
         """Return the last event of that kind that came for the device, or None."""
         row = self._database.row(
-            "SELECT * FROM device_events WHERE username = :username AND change = :change",
+            "SELECT topic, topic_partition, topic_offset, sent_at FROM device_events "
+            "WHERE username = :username AND change = :change",
             username=username,
             change=change,
         )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.pki.end_entity import EndEntity, EndEntityStatus, TokenType
+from app.store.database import columns_of
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _CLOCKS_DIFFER: Final = timedelta(seconds=10)
+_COLUMNS: Final = columns_of(EndEntity)
 
 
 class Failures(NamedTuple):
@@ -41,14 +43,17 @@ class EndEntityStore:
 
     def find(self, username: str) -> EndEntity | None:
         """Return the end entity of exactly that name."""
-        row = self._database.row("SELECT * FROM end_entities WHERE username = :username", username=username)
+        row = self._database.row(
+            f"SELECT {_COLUMNS} FROM end_entities WHERE username = :username",  # noqa: S608 -- a constant # nosec B608
+            username=username,
+        )
         return _entity(row) if row else None
 
     def page(self, *, after: str = "", limit: int = 100, status: EndEntityStatus | None = None) -> list[EndEntity]:
         """Return up to ``limit`` end entities in the order of their names, beginning behind ``after``."""
         only = "" if status is None else "AND status = :status "
         rows = self._database.rows(
-            f"SELECT * FROM end_entities WHERE username > :after {only}"  # noqa: S608 -- from above # nosec B608
+            f"SELECT {_COLUMNS} FROM end_entities WHERE username > :after {only}"  # noqa: S608 -- from above # nosec B608
             "ORDER BY username LIMIT :limit",
             after=after,
             limit=limit,
@@ -186,7 +191,7 @@ class EndEntityStore:
         named = {f"subject{number}": subject for number, subject in enumerate(subjects)}
         marks = ", ".join(f":{name}" for name in named)
         # The marks are those of the line above, the subjects are parameters.
-        sql = f"SELECT * FROM password_failures WHERE subject IN ({marks})"  # noqa: S608 # nosec B608
+        sql = f"SELECT subject, failures, blocked_until FROM password_failures WHERE subject IN ({marks})"  # noqa: S608 # nosec B608
         rows = self._database.rows(sql, **named)
         return {row["subject"]: Failures(row["failures"], from_text(row["blocked_until"])) for row in rows}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from app.store.database import columns_of
 from app.store.times import from_text, to_text
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class EventReader:
     shared_names: int
 
 
+_READERS: Final = f"SELECT {columns_of(EventReader)} FROM event_readers"  # noqa: S608 -- constants # nosec B608
+
+
 class EventReaderStore:
     """Reads and writes; the writes need an open transaction."""
 
@@ -43,7 +47,7 @@ class EventReaderStore:
 
     def all(self) -> list[EventReader]:
         """Return all readers that have not said goodbye."""
-        return [_reader(row) for row in self._database.rows("SELECT * FROM event_readers")]
+        return [_reader(row) for row in self._database.rows(_READERS)]
 
     def save(self, reader: EventReader) -> None:
         """Put what a reader tells in the place of what it told before."""
@@ -72,7 +76,10 @@ class EventReaderStore:
 
     def totals(self) -> dict[tuple[str, str], int]:
         """Return the totals by kind and label."""
-        return {(row["kind"], row["label"]): row["number"] for row in self._database.rows("SELECT * FROM event_counts")}
+        return {
+            (row["kind"], row["label"]): row["number"]
+            for row in self._database.rows("SELECT kind, label, number FROM event_counts")
+        }
 
 
 def _reader(row: Row) -> EventReader:

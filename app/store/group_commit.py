@@ -28,7 +28,10 @@ class WritingConnection(Protocol):
     """What writes. Each method raises :class:`StoreUnavailable` when the database fails."""
 
     def begin(self) -> None:
-        """Open a transaction that sees all that others committed, and no other process writes until its end."""
+        """Open a transaction that sees all that others committed, and no other process writes until its end.
+
+        What has become of an earlier one does not matter.
+        """
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """Run a statement; return its cursor."""
@@ -44,10 +47,6 @@ class WritingConnection(Protocol):
 
     def close(self) -> None:
         """Close the connection."""
-
-    @property
-    def broken(self) -> bool:
-        """True when no transaction can be opened by it any more, but perhaps by a new one."""
 
 
 class Commit:

@@ -7,15 +7,15 @@ Requests that come together share a commit (see :mod:`app.store.group_commit`), 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import closing, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from app.errors import ConfigurationError, StoreUnavailable
 from app.store.copying import fill
@@ -26,12 +26,15 @@ from app.store.written_together import WrittenTogether
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from app.store.database import Row
 
+_log = logging.getLogger("midca")
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _WRITERS: Final = 0x6D696463  # the key of the advisory lock: "midc"
+_LOCK: Final = "SELECT current_setting('transaction_read_only'), pg_advisory_xact_lock(:key)"
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _INTEGER: Final = re.compile(r"\bINTEGER\b")
 _TEXT: Final = re.compile(r"\bTEXT\b")
@@ -39,6 +42,11 @@ _OPTIONS: Final = {
     "autocommit": True,
     "connect_timeout": int(TIMEOUT),
     "application_name": "midca",
+    # A server that is cut off must not keep requests waiting for as long as TCP does, which is a quarter of an hour.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": int(TIMEOUT * 1000),
     # A node that is cut off must not hold what the others wait for; the server finds out by asking for signs of life.
     "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c tcp_keepalives_idle=10 "
     "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c synchronous_commit=on",
@@ -49,7 +57,7 @@ class PostgresDatabase(WrittenTogether):
     """A database by its address, ``postgresql://…``; its password may be in the usual file or variable of libpq."""
 
     def __init__(self, address: str, readers: int) -> None:
-        """Take the address, and how many connections a process may read by. Nothing is opened yet.
+        """Take the address, and how many connections to read by a process keeps. Nothing is opened yet.
 
         Raises :class:`ConfigurationError` when it cannot be read; libpq would repeat it, password and all.
         """
@@ -59,10 +67,9 @@ class PostgresDatabase(WrittenTogether):
         except psycopg.ProgrammingError:
             raise ConfigurationError("MIDCA_DATABASE cannot be read as the address of a PostgreSQL.") from None
         self.address = address
-        self._readers = readers
-        self._pool: ConnectionPool | None = None
-        self._pool_pid: int | None = None
-        self._reads = 0
+        self._kept = readers
+        self._idle: list[_Connection] = []
+        self._idle_pid = os.getpid()
 
     def script(self, statements: list[str]) -> None:
         """Run schema statements in PostgreSQL's types: SQLite's integers have 64 bits, its text is in byte order."""
@@ -72,7 +79,7 @@ class PostgresDatabase(WrittenTogether):
         """Copy all rows of one snapshot; others read and write meanwhile."""
         target = SqliteDatabase(path)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(target), _translated(), closing(psycopg.connect(self.address, **_OPTIONS)) as session:  # type: ignore[arg-type] # a mixed dict
+        with closing(target), _translated(), closing(_connected(self.address)) as session:
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             migrate(target, migrations)
 
@@ -82,13 +89,19 @@ class PostgresDatabase(WrittenTogether):
 
             fill(target, rows)
 
+    def time(self) -> datetime:
+        """Return the time of the database's server, which is the same for all that use it."""
+        ((now,),) = self.tuples("SELECT clock_timestamp()")
+        return cast("datetime", now)
+
     def close(self) -> None:
-        """Close the connections of this process if no thread uses them; the next use opens them again."""
+        """Close the connections that nobody reads by, too."""
+        self._close_idle()
         super().close()
-        with self._guard:
-            if self._reads == 0 and self._pool is not None and self._pool_pid == os.getpid():
-                self._pool.close()
-                self._pool = None
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     def _read(self, sql: str, parameters: dict[str, object]) -> Answer:
         with _translated(), self._reading() as connection:
@@ -96,28 +109,34 @@ class PostgresDatabase(WrittenTogether):
 
     @contextmanager
     def _reading(self) -> Iterator[_Connection]:
-        with self._guard:
-            if self._pool is None or self._pool_pid != os.getpid():
-                self._pool, self._pool_pid, self._reads = self._open_pool(), os.getpid(), 0
-            self._reads += 1
-            pool = self._pool
-        try:
-            with pool.connection() as connection:
-                yield connection
-        finally:
-            with self._guard:
-                self._reads -= 1
+        """Have a connection for the block; whoever cannot have one hears so at once, and the next one tries again.
 
-    def _open_pool(self) -> ConnectionPool:
-        return ConnectionPool(
-            self.address,
-            kwargs=_OPTIONS,
-            min_size=0,
-            max_size=self._readers,
-            timeout=TIMEOUT,
-            check=ConnectionPool.check_connection,
-            open=True,
-        )
+        A pool that others have written makes its callers wait while it tries, the longer the longer the server is away.
+        """
+        connection = self._reader()
+        try:
+            yield connection
+        finally:
+            if connection.closed or len(self._idle) >= self._kept:
+                connection.close()
+            else:
+                self._idle.append(connection)
+
+    def _reader(self) -> _Connection:
+        """Return the connection that was used last, if the server still knows it, or a new one."""
+        if self._idle_pid != os.getpid():
+            self._idle, self._idle_pid = [], os.getpid()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return _connected(self.address)
+        try:
+            connection.execute("")
+        except psycopg.Error:  # the server was restarted: it knows none of them
+            connection.close()
+            self._close_idle()
+            return _connected(self.address)
+        return connection
 
     def _open_writer(self) -> PostgresWritingConnection:
         return PostgresWritingConnection(self.address)
@@ -128,22 +147,26 @@ class PostgresWritingConnection:
 
     def __init__(self, address: str) -> None:
         """Connect."""
-        with _translated():
-            self._connection = psycopg.connect(address, **_OPTIONS)  # type: ignore[arg-type] # a mixed dict
-
-    @property
-    def broken(self) -> bool:
-        """True when the session is over."""
-        return self._connection.closed
+        self._address = address
+        self._connection = _connected(address)
 
     def begin(self) -> None:
-        """Open a transaction once no other writer has one."""
-        self.execute("BEGIN")
+        """Open a transaction once no other writer has one, by a new session if the last one has ended."""
         try:
-            self.execute("SELECT pg_advisory_xact_lock(:key)", {"key": _WRITERS})
+            self.execute("BEGIN")
+        except StoreUnavailable:
+            if not self._connection.closed:
+                raise
+            self._connection = _connected(self._address)
+            self.execute("BEGIN")
+        try:
+            _, ((read_only, _),) = self.query(_LOCK, {"key": _WRITERS})
         except StoreUnavailable:
             self.rollback()
             raise
+        if read_only == "on":  # a standby, or a disk that is nearly full: a new session finds out when that has changed
+            self.close()
+            raise StoreUnavailable("The database can only be read now.")
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """Run a statement; return its cursor."""
@@ -195,10 +218,17 @@ class PostgresTurn:
 
     @contextmanager
     def _session(self) -> Iterator[_Connection]:
-        with _translated():
-            session = psycopg.connect(self._address, **_OPTIONS)  # type: ignore[arg-type] # a mixed dict
-        with closing(session):
+        with closing(_connected(self._address)) as session:
             yield session
+
+
+def _connected(address: str) -> _Connection:
+    """Connect. Where the server is, and as whom, is in the log: whoever asks the CA for something is not told."""
+    try:
+        return psycopg.connect(address, **_OPTIONS)  # type: ignore[arg-type] # a mixed dict
+    except psycopg.Error as error:
+        _log.warning("the database cannot be reached: %s", _in_one_line(error))
+        raise StoreUnavailable("The database cannot be reached now.") from error
 
 
 def _answer(connection: _Connection, sql: str, parameters: dict[str, object]) -> Answer:
@@ -216,6 +246,9 @@ def _converted(sql: str) -> bytes:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (psycopg.Error, PoolTimeout) as error:
-        text = " ".join(str(error).split())
-        raise StoreUnavailable(f"The database cannot be used now: {text}.") from error
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"The database cannot be used now: {_in_one_line(error)}.") from error
+
+
+def _in_one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())

@@ -35,7 +35,7 @@ class RestoreStore:
 
     def all(self) -> list[Restore]:
         """Return all restores, oldest first."""
-        rows = self._database.rows("SELECT * FROM restores ORDER BY entry")
+        rows = self._database.rows("SELECT entry, at, verifier, list_number FROM restores ORDER BY entry")
         return [Restore(**row | {"at": from_text(row["at"])}) for row in rows]
 
     def add(self, restore: Restore) -> None:

@@ -90,8 +90,6 @@ class Connection:
 class SqliteWritingConnection(Connection):
     """The connection that a process writes by: it stands in the line while a transaction is open."""
 
-    broken = False  # a file that was replaced is another database: nobody writes to it before a restart
-
     def begin(self) -> None:
         """Open a transaction. Deferred, one that becomes a writer would be refused as soon as another is at it."""
         deadline = time.monotonic() + TIMEOUT

@@ -101,8 +101,6 @@ class WrittenTogether(Database):
         with self._guard:
             if self._writer_pid != os.getpid():
                 self._writer, self._writer_pid, self._acts = None, os.getpid(), 0
-            if self._writer is not None and self._writer.connection.broken and self._acts == 0:
-                self._close_writer()
             if self._writer is None:
                 self._writer = Writer(self._open_writer())
             self._acts += 1

@@ -9,9 +9,10 @@ import pytest
 from sqlite_utils.utils import sqlite3
 
 from app.errors import InvalidInput
-from app.pki.merkle_tree import leaf_hash, root_by_inclusion
+from app.pki.merkle_tree import leaf_hash
 from tests.acceptance.server import MIDCA, environment
 from tests.conftest import require_tool, run
+from tests.merkle_proofs import is_continued, root_by_inclusion
 
 WITNESS = Path(__file__).parent / "witness"
 
@@ -85,6 +86,39 @@ def test_show_of_an_entry_that_is_not_there_is_a_refusal(base):
     assert midca(base, "show", "99", status=1).stderr == "midca: There is no audit entry 99.\n"
 
 
+def head_of(note: str) -> tuple[int, bytes]:
+    size, root = note.split("\n")[1:3]
+    return int(size), b64decode(root)
+
+
+def test_consistency_proves_that_the_newest_checkpoint_continues_one_that_a_witness_kept(base):
+    kept, kept_root = head_of((base / "data" / "audit.checkpoints").read_text())
+    midca(base, "export", "out")  # which makes a checkpoint of all entries
+
+    old, *lines = midca(base, "consistency", str(kept)).stdout.split("\n")
+    proof = [b64decode(line) for line in lines[: lines.index("")]]
+    size, root = head_of("\n".join(lines[lines.index("") + 1 :]))
+
+    assert (old, size) == (f"old {kept}", 16)
+    assert kept < size
+    assert is_continued(kept, kept_root, size, root, proof)
+    assert not is_continued(kept, leaf_hash(b"other"), size, root, proof)
+
+
+def test_consistency_with_nothing_and_with_itself_needs_no_proof(base):
+    midca(base, "export", "out")
+    for size in ("0", "16"):
+        assert midca(base, "consistency", size).stdout.startswith(f"old {size}\n\nmidca/audit/")
+
+
+def test_consistency_with_what_no_checkpoint_covers_is_a_refusal(base):
+    covers = head_of((base / "data" / "audit.checkpoints").read_text())[0]
+
+    assert midca(base, "consistency", "99", status=1).stderr == (
+        f"midca: The newest checkpoint covers {covers} entries, not 99.\n"
+    )
+
+
 def test_export_is_the_entries_and_a_checkpoint_of_them_all(base):
     midca(base, "export", "out")
 
@@ -138,9 +172,11 @@ def test_go_verifies_note_tree_and_proof(base, tmp_path):
     key = midca(base, "key").stdout.strip()
     (base / "proof").write_text(midca(base, "show", "3", "--json").stdout)
     midca(base, "export", "out")
+    (base / "continued").write_text(midca(base, "consistency", "7").stdout)
+    command = [tmp_path / "witness", key, base / "out", base / "proof", base / "continued"]
 
-    told = run(tmp_path / "witness", key, base / "out", base / "proof")
+    told = run(*command)
 
     assert (told.returncode, told.stdout) == (0, "16 entries\n"), told.stderr
     (base / "out").write_text((base / "out").read_text().replace("device1", "device7"))
-    assert "the root is" in run(tmp_path / "witness", key, base / "out", base / "proof").stderr
+    assert "the root is" in run(*command).stderr

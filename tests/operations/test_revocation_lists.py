@@ -1,10 +1,13 @@
 import threading
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
 
 from app.errors import Unavailable
+from app.operations import list_signing
 from app.pki import revocation_list
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import Padding, ends_on_a_full_line
@@ -36,6 +39,35 @@ def revoke(installation: Installation, serial: str, reason: RevocationReason) ->
 
 def parsed(stored) -> x509.CertificateRevocationList:
     return x509.load_der_x509_crl(stored.crl)
+
+
+class LostTurn:
+    """The turn of servers whose sessions a restart of the database has ended: each believes that it has it."""
+
+    @contextmanager
+    def held(self):
+        yield
+
+
+def test_who_lost_the_turn_while_signing_does_not_put_an_older_list_in_the_place_of_a_newer(
+    installation, lists, mid, monkeypatch
+):
+    other = replace(lists, turn=LostTurn())
+
+    def sign(*arguments):
+        monkeypatch.undo()
+        der = revocation_list.sign_for_old_clients(*arguments)
+        newer.append(other.issue(mid, ACTOR))
+        return der
+
+    newer = []
+    monkeypatch.setattr(list_signing, "sign_for_old_clients", sign)
+    with pytest.raises(Unavailable, match="Another server has issued"):
+        other.issue(mid, ACTOR)
+
+    assert lists.latest(mid) == newer[0]
+    lists.issue(mid, ACTOR)
+    assert lists.latest(mid).number > newer[0].number
 
 
 def test_every_ca_has_a_list_from_the_first_start(installation, lists):

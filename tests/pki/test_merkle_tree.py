@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.pki.merkle_tree import (
-    MerkleTree,
-    consistency_path,
-    inclusion_path,
-    is_continued,
-    leaf_hash,
-    root_by_inclusion,
-    root_of,
-)
+from app.pki.merkle_tree import MerkleTree, consistency_path, inclusion_path, leaf_hash, root_of
+from tests.merkle_proofs import is_continued, root_by_inclusion
 
 VECTORS = json.loads(Path(__file__).with_name("rfc6962_proofs.json").read_text())
 LEAVES = [bytes.fromhex(text) for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657")]

@@ -1,17 +1,21 @@
 """What PostgreSQL does differently from a file: sessions end, servers restart, several write."""
 
 import os
+import socket
 import threading
 import uuid
 
 import psycopg
 import pytest
 
+from app.bootstrap import open_services
 from app.errors import ConfigurationError, StoreUnavailable
 from app.settings import Settings, shipped
 from app.storage import open_database
-from app.store.postgresql import PostgresDatabase, PostgresTurn
+from app.store.postgresql import PostgresDatabase, PostgresTurn, PostgresWritingConnection
 from app.store.schema import is_new, migrate
+from tests.builders import HIERARCHY, profiles_directory
+from tests.conftest import settings_for
 
 
 @pytest.fixture
@@ -92,6 +96,31 @@ def test_session_that_is_cut_before_the_commit_refuses(database, address):
     assert database.rows("SELECT a FROM t") == []
 
 
+def test_sessions_that_were_cut_between_two_acts_are_missed_by_nobody(database, address):
+    write(database, 1)
+    database.rows("SELECT 1")
+    cut_all_sessions(address)
+
+    write(database, 2)
+    assert database.rows("SELECT a FROM t ORDER BY a") == [{"a": 1}, {"a": 2}]
+
+
+def test_database_that_can_only_be_read_is_not_ready_until_it_can_be_written(database, address):
+    """As a standby is, or a database that its provider locks because its disk is nearly full."""
+    name = address.rpartition("/")[2]
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        cut_all_sessions(address)
+
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="can only be read"):
+                database.check_writable()
+        assert database.rows("SELECT a FROM t") == []
+        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+    database.check_writable()
+
+
 def test_server_that_was_restarted_is_used_again(database, postgresql):
     database.rows("SELECT 1")
     postgresql.stop("fast")
@@ -168,13 +197,14 @@ def test_schema_is_brought_up_to_date_once_by_any_number_of_servers(make_databas
     assert not is_new(make_database())
 
 
-def test_server_that_cannot_be_reached_stops_the_start_and_shows_no_password(tmp_path):
+def test_server_that_cannot_be_reached_stops_the_start_and_shows_no_password(tmp_path, caplog):
     environment = {"MIDCA_DATA": str(tmp_path), "MIDCA_DATABASE": "postgresql://midca:CANARY-1@127.0.0.1:1/midca"}
     settings = Settings.from_environment(environment)
 
-    with pytest.raises(ConfigurationError, match="database cannot be used now") as refusal:
+    with pytest.raises(ConfigurationError, match="database cannot be reached now") as refusal:
         open_database(settings, create=True)
-    assert "CANARY" not in f"{refusal.value} {settings}"
+    assert "CANARY" not in f"{refusal.value} {settings} {caplog.text}"
+    assert "Connection refused" in caplog.text, "whoever starts it is told why"
 
 
 def test_empty_database_is_no_ca(address, tmp_path):
@@ -187,3 +217,74 @@ def test_empty_database_is_no_ca(address, tmp_path):
 def test_address_of_another_kind_of_database_is_refused():
     with pytest.raises(ConfigurationError, match="MIDCA_DATABASE must be"):
         Settings.from_environment({"MIDCA_DATABASE": "mysql://root:secret@host/db"})
+
+
+def test_of_two_servers_that_begin_at_once_one_makes_the_cas_and_the_other_says_who_did(address, tmp_path):
+    """Else devices would hold certificates of two CAs of one name, and each server would know one of them."""
+    opened = []
+
+    def settings(name: str) -> Settings:
+        if not (tmp_path / name).exists():
+            (tmp_path / name).mkdir()
+            profiles_directory(
+                tmp_path / name / "profiles", hierarchy=HIERARCHY.replace("keysize: 2048", "keytype: P-256")
+            )
+        return settings_for(tmp_path / name, MIDCA_DATABASE=address)
+
+    def while_the_other_is_faster(key):
+        if not opened:
+            opened.append(open_services(settings("other"), create=True))
+        return key
+
+    with pytest.raises(ConfigurationError, match=r"Another server made the CA IOTrootCA .* copy ca/ and secrets/"):
+        open_services(settings("own"), create=True, signing_key=while_the_other_is_faster)
+
+    database = opened[0].services.database
+    assert opened[0].created == ("IOTrootCA", "IOTmidCA")
+    assert database.tuples("SELECT username FROM certificates WHERE certificate_type IN (2, 8) ORDER BY username") == [
+        ("IOTmidCA",),
+        ("IOTrootCA",),
+    ]
+    with pytest.raises(ConfigurationError, match="copy ca/ and secrets/"):
+        open_services(settings("own"), create=True)
+    database.close()
+
+
+def test_who_asks_while_the_server_is_away_hears_so_at_once_and_not_where_it_is(
+    database, make_database, postgresql, caplog
+):
+    database.rows("SELECT 1")
+    postgresql.stop("fast")
+    try:
+        for act in (lambda: database.rows("SELECT 1"), make_database().check_writable):
+            with pytest.raises(StoreUnavailable, match=r"\AThe database cannot be reached now\.\Z"):
+                act()
+    finally:
+        postgresql.start()
+
+    assert f"port {postgresql.port} failed: Connection refused" in caplog.text
+    assert database.rows("SELECT 1 AS one") == [{"one": 1}], "the first one who asks when it is back is answered"
+
+
+def test_connection_to_a_server_that_has_vanished_is_given_up_after_ten_seconds(address):
+    connection = PostgresWritingConnection(address)
+    with socket.socket(fileno=os.dup(connection._connection.fileno())) as own:
+        waits = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        alive = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+    connection.close()
+
+    assert (waits, alive) == (10_000, 10)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_only_the_server_whose_clock_is_wrong_is_not_ready(installation):
+    def clock() -> str:
+        return installation.services.readiness.check()["clock"]
+
+    installation.clock.advance(minutes=7.5)
+    installation.add()
+    assert clock() == "The clock is 7 minutes ahead of that of the database's server."
+    installation.clock.advance(minutes=-7.5)
+    assert clock() == "ok", "another server wrote the last audit entry, by a clock that is ahead"
+    installation.clock.advance(minutes=-7.5)
+    assert clock() == "The clock is 7 minutes behind that of the database's server."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from app.frontends.admin_cli.context import (
     visible,
 )
 from app.operations.audit_verification import Verification
-from app.pki.merkle_tree import inclusion_path, leaf_hash, root_of
+from app.pki.merkle_tree import consistency_path, inclusion_path, leaf_hash, root_of
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHOWN = ("seq", "at", "actor", "address", "action", "object", "result")
@@ -68,6 +69,23 @@ def show(seq: int, *, as_json: bool) -> None:
         fields = {name: "\n".join(value) if isinstance(value, list) else value for name, value in fields.items()}
         fields["checkpoint"] = fields["checkpoint"] or "not yet"
     print_fields(fields, as_json=as_json)
+
+
+@audit.command()
+@click.argument("old", type=click.IntRange(0), metavar="SIZE")
+@refusals_fail
+def consistency(old: int) -> None:
+    """Prove that the newest checkpoint continues the log of SIZE entries (RFC 6962 section 2.1.2).
+
+    It is printed as c2sp.org/tlog-witness has it sent to a witness: `old SIZE`, the proof, and the checkpoint.
+    """
+    checkpoints = services().checkpoints
+    head = checkpoints.store.newest()
+    size = head.size if head else 0
+    if head is None or size < old:
+        raise NotFound(f"The newest checkpoint covers {size} entries, not {old}.")
+    proof = [root_of(checkpoints.log.leaves(beside)) for beside in (consistency_path(old, size) if old else [])]
+    click.echo("\n".join([f"old {old}", *(base64.b64encode(each).decode() for each in proof), "", head.note]), nl=False)
 
 
 @audit.command()

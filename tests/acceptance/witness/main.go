@@ -1,5 +1,6 @@
 // Witness checks an export of the audit log with Go's own notes and trees (golang.org/x/mod/sumdb), which share no line
-// with the server's: witness KEY EXPORT PROOF, where PROOF is what `midca audit show --json` prints.
+// with the server's: witness KEY EXPORT PROOF CONTINUED, where PROOF is what `midca audit show --json` prints, and
+// CONTINUED what `midca audit consistency` does.
 package main
 
 import (
@@ -49,6 +50,7 @@ func main() {
 		log.Fatalf("the root is %v, the checkpoint says %v", computed, root)
 	}
 	included(os.Args[3], verifier)
+	continued(os.Args[4], verifier, read)
 	fmt.Printf("%d entries\n", size)
 }
 
@@ -79,6 +81,32 @@ func included(file string, verifier note.Verifier) {
 		proof = append(proof, hash)
 	}
 	check(tlog.CheckRecord(proof, size, root, entry.Seq-1, tlog.RecordHash([]byte(shown.Entry))))
+}
+
+// continued checks that a checkpoint continues the tree of so many of the entries that were exported.
+func continued(file string, verifier note.Verifier, read tlog.HashReader) {
+	data, err := os.ReadFile(file)
+	check(err)
+	head, text, _ := strings.Cut(string(data), "\n\n")
+	old, hashes, _ := strings.Cut(head, "\n")
+	before, err := strconv.ParseInt(strings.TrimPrefix(old, "old "), 10, 64)
+	check(err)
+	opened, err := note.Open([]byte(text), note.VerifierList(verifier))
+	check(err)
+	lines := strings.Split(opened.Text, "\n")
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	check(err)
+	root, err := tlog.ParseHash(lines[2])
+	check(err)
+	var proof tlog.TreeProof
+	for _, line := range strings.Fields(hashes) {
+		hash, err := tlog.ParseHash(line)
+		check(err)
+		proof = append(proof, hash)
+	}
+	kept, err := tlog.TreeHash(before, read)
+	check(err)
+	check(tlog.CheckTree(proof, size, root, before, kept))
 }
 
 func export(file string) ([]string, string) {

@@ -237,7 +237,8 @@ def _entity(row: Row) -> EndEntity:
         public_password=bool(row["public_password"]),
         created_at=from_text(row["created_at"]),
         modified_at=from_text(row["modified_at"]),
-        armed_at=from_text(row["armed_at"]),
+        # A server of before the column, which goes on beside those that were upgraded, leaves it empty.
+        armed_at=from_text(row["armed_at"] or row["modified_at"]),
     )
 
 

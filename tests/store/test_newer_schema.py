@@ -1,4 +1,4 @@
-"""A newer midca brings the schema up to date while this one runs beside it: on another server, or until its restart."""
+"""One midca brings the schema up to date while an older one runs beside it: on another server, or until its restart."""
 
 import pytest
 
@@ -23,6 +23,17 @@ def test_server_goes_on_when_a_newer_one_adds_a_column_to_each_table(installatio
 
     for number in range(_TIMES):
         use(installation, _TIMES + number)
+
+
+def test_end_entity_that_an_older_server_writes_may_enrol(installation):
+    installation.add("f60c28")
+    with installation.services.database.transaction():
+        installation.services.database.execute("UPDATE end_entities SET armed_at = ''")
+
+    entity = installation.services.end_entities.find("f60c28")
+
+    assert entity.armed_at == entity.modified_at
+    assert installation.sign("f60c28", "dojot", one_line(csr("f60c28"))).serial
 
 
 def use(installation, number: int) -> None:

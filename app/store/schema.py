@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError, StoreUnavailable
+from app.store.sqlite_library import sqlite3
 
 if TYPE_CHECKING:
     from pathlib import Path

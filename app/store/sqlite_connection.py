@@ -12,13 +12,11 @@ import sqlite_utils
 from app.errors import StoreUnavailable
 from app.store.group_commit import TIMEOUT, Answer, check_in_time
 from app.store.sqlite_files import SqliteFiles
+from app.store.sqlite_library import sqlite3
 from app.store.sqlite_queue import Queue
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
-else:  # the one that sqlite-utils takes: two libraries on one file in one process undo each other's locks
-    from sqlite_utils.utils import sqlite3
 
 _CACHE_KIB: Final = 256  # a connection; the kernel has the pages anyway
 # Below this version a rare race between several writers in WAL mode can corrupt the file (sqlite.org, 3.51.3 notes).

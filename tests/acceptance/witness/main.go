@@ -21,16 +21,7 @@ func main() {
 	verifier, err := note.NewVerifier(os.Args[1])
 	check(err)
 	entries, text := export(os.Args[2])
-	opened, err := note.Open([]byte(text), note.VerifierList(verifier))
-	check(err)
-	lines := strings.Split(opened.Text, "\n")
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	check(err)
-	root, err := tlog.ParseHash(lines[2])
-	check(err)
-	if lines[0] != verifier.Name() {
-		log.Fatalf("the origin %q is not the key's name", lines[0])
-	}
+	size, root := head(text, verifier)
 	var hashes []tlog.Hash
 	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		found := make([]tlog.Hash, len(indexes))
@@ -54,6 +45,21 @@ func main() {
 	fmt.Printf("%d entries\n", size)
 }
 
+// head opens a checkpoint with the log's key and returns the size and root that it tells.
+func head(text string, verifier note.Verifier) (int64, tlog.Hash) {
+	opened, err := note.Open([]byte(text), note.VerifierList(verifier))
+	check(err)
+	lines := strings.Split(opened.Text, "\n")
+	if lines[0] != verifier.Name() {
+		log.Fatalf("the origin %q is not the key's name", lines[0])
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	check(err)
+	root, err := tlog.ParseHash(lines[2])
+	check(err)
+	return size, root
+}
+
 // included checks the proof of one entry against the checkpoint that comes with it.
 func included(file string, verifier note.Verifier) {
 	data, err := os.ReadFile(file)
@@ -66,13 +72,7 @@ func included(file string, verifier note.Verifier) {
 	check(json.Unmarshal(data, &shown))
 	var entry struct{ Seq int64 }
 	check(json.Unmarshal([]byte(shown.Entry), &entry))
-	opened, err := note.Open([]byte(shown.Checkpoint), note.VerifierList(verifier))
-	check(err)
-	lines := strings.Split(opened.Text, "\n")
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	check(err)
-	root, err := tlog.ParseHash(lines[2])
-	check(err)
+	size, root := head(shown.Checkpoint, verifier)
 	var proof tlog.RecordProof
 	for _, text := range shown.Proof {
 		var hash tlog.Hash
@@ -87,17 +87,11 @@ func included(file string, verifier note.Verifier) {
 func continued(file string, verifier note.Verifier, read tlog.HashReader) {
 	data, err := os.ReadFile(file)
 	check(err)
-	head, text, _ := strings.Cut(string(data), "\n\n")
-	old, hashes, _ := strings.Cut(head, "\n")
+	sent, text, _ := strings.Cut(string(data), "\n\n")
+	old, hashes, _ := strings.Cut(sent, "\n")
 	before, err := strconv.ParseInt(strings.TrimPrefix(old, "old "), 10, 64)
 	check(err)
-	opened, err := note.Open([]byte(text), note.VerifierList(verifier))
-	check(err)
-	lines := strings.Split(opened.Text, "\n")
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	check(err)
-	root, err := tlog.ParseHash(lines[2])
-	check(err)
+	size, root := head(text, verifier)
 	var proof tlog.TreeProof
 	for _, line := range strings.Fields(hashes) {
 		hash, err := tlog.ParseHash(line)

@@ -38,7 +38,8 @@ class StoredCertificate:
     """A certificate's row. ``tbs`` is there while pending, ``certificate`` (DER) once issued; ``serial`` is hex.
 
     ``revocation_revision`` is the CA's count of revocations at the last change of this one; ``crl_partition`` that of
-    the list its distribution point names; ``supersedes`` tells that it takes the place of its holder's earlier ones.
+    the list its distribution point names, -1 (:data:`app.pki.distribution_points.EVERY_PARTITION`) where nobody knows
+    it; ``supersedes`` tells that it takes the place of its holder's earlier ones.
     """
 
     ca_name: str

@@ -71,7 +71,7 @@ class AccessSettings:
             ways.append(GatewayTokens(self.names))
         if "certificates" in self.ways:
             ways.append(ClientCertificates(tokens, certificates, now))
-        return Callers(tuple(ways))
+        return Callers(tuple(ways), by_certificate="certificates" in self.ways)
 
     def read_proxy_secret(self) -> bytes:
         """Return the secret of the trusted proxies; a new one where there is none yet."""

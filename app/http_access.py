@@ -18,8 +18,7 @@ from urllib.parse import unquote
 from flask import g, request
 
 from app import errors
-from app.http_frontend import HttpRefusal, services
-from app.operations.actor import Actor
+from app.http_frontend import HttpRefusal, actor, services
 from app.operations.callers import Shown
 from app.operations.principal import Principal, Role
 from app.operations.services import Network
@@ -35,6 +34,7 @@ class Access(Enum):
 
     PUBLIC = "anyone", ()
     ENTITY_PASSWORD = "anyone who knows the end entity's password, which the route itself checks", ()
+    ENTITY_HOLDER = "anyone with the end entity's password or, to renew, its certificate, which the route checks", ()
     ENTITY_READER = (
         "an admin, registrar or auditor, or a host in MIDCA_TRUSTED_NETWORKS",
         (Role.ADMIN, Role.REGISTRAR, Role.AUDITOR, Role.TRUSTED_NETWORK),
@@ -82,6 +82,9 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
     ("POST", "/ocsp"): Access.PUBLIC,
     ("GET", "/ocsp/<path:request>"): Access.PUBLIC,
     ("POST", "/sign/<username>/pkcs10"): Access.ENTITY_PASSWORD,
+    ("GET", "/.well-known/est/cacerts"): Access.PUBLIC,
+    ("POST", "/.well-known/est/simpleenroll"): Access.ENTITY_HOLDER,
+    ("POST", "/.well-known/est/simplereenroll"): Access.ENTITY_HOLDER,
     ("POST", "/user"): Access.REGISTRAR,
     ("POST", "/users"): Access.REGISTRAR,
     ("GET", "/user/<username>"): Access.ENTITY_READER,
@@ -93,7 +96,8 @@ ACCESS: Final[dict[tuple[str, str], Access]] = {
 }
 """Every route and who may call it. A route that is not here is refused to everyone, and fails a test."""
 
-_ANYONE: Final = {Access.PUBLIC, Access.ENTITY_PASSWORD}
+_BY_ENTITY: Final = {Access.ENTITY_PASSWORD, Access.ENTITY_HOLDER}
+_ANYONE: Final = {Access.PUBLIC, *_BY_ENTITY}
 _BEARER: Final = re.compile(r"bearer +([\x21-\x7e]{1,8192})", re.IGNORECASE)
 
 
@@ -105,7 +109,7 @@ def authorise() -> None:
     g.actor = g.principal.actor(g.address)
     if access not in _ANYONE and access is not None and not access.admits(g.principal):
         raise errors.Forbidden(f"Only {access.who} may do this.")
-    _check_reach(access, g.actor)
+    _check_reach(access)
 
 
 def principal() -> Principal:
@@ -120,6 +124,14 @@ def is_admin() -> bool:
     except errors.NotAuthenticated:
         return False
     return caller is not None and Role.ADMIN in caller.roles
+
+
+def shown_certificate() -> str | None:
+    """Return the client's certificate (PEM), whose key whoever ends TLS has verified, where such count at all.
+
+    Elsewhere the headers that would hold it are the client's own.
+    """
+    return _shown().certificate if services().callers.by_certificate else None
 
 
 def _access() -> Access | None:
@@ -139,23 +151,32 @@ def _caller(access: Access | None) -> Principal:
     if (place := _place(access)) is not None:
         return place
     caller = services().callers.recognise(_shown())
-    if caller is None and access is Access.ENTITY_PASSWORD:
+    if caller is None and access in _BY_ENTITY:
         return Principal("anonymous", "entity_password")
     if caller is None:
         raise errors.NotAuthenticated("A good token is needed: Authorization: Bearer <token>.")
     return caller
 
 
-def _check_reach(access: Access | None, actor: Actor) -> None:
-    """Hold a tenant's caller to the tenant's end entities, by the name in the path.
+def check_holder(username: str) -> None:
+    """Raise :class:`~app.errors.Forbidden` when the caller is of a tenant, and the end entity that enrols of another.
 
-    Where the end entity's password decides, a name without a tenant is left to it: devices of an installation that
-    names them by their id alone must be able to enrol through the gateway.
+    A name without a tenant is left to the password: devices of an installation that names them by their id alone must
+    be able to enrol through the gateway.
     """
+    if tenant_of(username) is not None:
+        actor().check_reach(username)
+
+
+def _check_reach(access: Access | None) -> None:
+    """Hold a tenant's caller to the tenant's end entities, by the name in the path."""
     username = (request.view_args or {}).get("username")
-    if username is None or (access is Access.ENTITY_PASSWORD and tenant_of(username) is None):
+    if username is None:
         return
-    actor.check_reach(username)
+    if access in _BY_ENTITY:
+        check_holder(username)
+    else:
+        actor().check_reach(username)
 
 
 def _place(access: Access) -> Principal | None:

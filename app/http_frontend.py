@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -20,9 +21,12 @@ EXTENSION: Final = "midca"
 class HttpRefusal(errors.Refusal):
     """A request that is refused for what it is as HTTP, before the CA is asked."""
 
-    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
-        """Take the sentence and the status it is answered with."""
+    def __init__(
+        self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Take the sentence, and the status and headers it is answered with."""
         self.status = status
+        self.headers = headers or {}
         super().__init__(message)
 
 
@@ -65,7 +69,7 @@ def status_of(refusal: errors.Refusal) -> HTTPStatus:
 
 def headers_of(refusal: errors.Refusal) -> dict[str, str]:
     """Return the headers that belong to a refusal."""
-    headers = {}
+    headers = dict(refusal.headers) if isinstance(refusal, HttpRefusal) else {}
     if isinstance(refusal, errors.TooManyFailures | errors.Unavailable):
         headers["Retry-After"] = str(refusal.retry_after)
     if isinstance(refusal, BrokenBody):

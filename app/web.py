@@ -14,7 +14,7 @@ from marshmallow import fields as json_fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.errors import Refusal, Unavailable
-from app.frontends import api_description, distribution, ejbca_rest, metrics, ocsp, policy, revocation_feed
+from app.frontends import api_description, distribution, ejbca_rest, est, metrics, ocsp, policy, revocation_feed
 from app.http_access import authorise
 from app.http_description import Answer, described
 from app.http_frontend import EXTENSION, MAX_BODY_BYTES, headers_of, note, services, status_of
@@ -44,6 +44,7 @@ def create_app(opened: Services) -> Flask:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _bug)
     app.register_blueprint(ejbca_rest.blueprint)
+    app.register_blueprint(est.blueprint)
     app.register_blueprint(distribution.blueprint)
     app.register_blueprint(ocsp.blueprint)
     app.register_blueprint(revocation_feed.blueprint)

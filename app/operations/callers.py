@@ -35,9 +35,10 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Callers:
-    """The ways in the order in which they are asked."""
+    """The ways in the order in which they are asked; whether client certificates count as one."""
 
     ways: tuple[Way, ...]
+    by_certificate: bool = False
 
     def recognise(self, shown: Shown) -> Principal | None:
         """Return the caller by the first way that recognises them, None when no way does."""

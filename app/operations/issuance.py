@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 _MAX_AUDITED = 200
 
 
-class _LostTheRace(WrongStatus):
-    """Another enrolment spent the one-time password between our check and our claim."""
+class LostTheRace(WrongStatus):
+    """Another enrolment was first between our check and our claim."""
 
     code = WrongStatus.__name__  # which is what it is to everybody else
 
@@ -118,25 +118,44 @@ class Issuance:
             request = CertificationRequest.from_text(csr)
             entity = self.enrolment.authenticate(username, admitted, password, actor.address)
             try:
-                stored = self._issue(entity, request, period, actor)
-            except _LostTheRace:  # the winner may have brought the same request, so look again
+                return self.issue_to(entity, request, period, actor, self._check_password_counts)
+            except LostTheRace:  # the winner may have brought the same request, so look again
                 admitted = self.enrolment.admit(username, actor.address)
                 entity = self.enrolment.authenticate(username, admitted, password, actor.address)
-                stored = self._issue(entity, request, period, actor)
+                return self.issue_to(entity, request, period, actor, self._check_password_counts)
         except Refusal as refusal:
-            self._record_refusal(username, refusal, actor)
+            self.record_refusal(username, refusal, actor)
             raise
+
+    def issue_to(
+        self,
+        entity: EndEntity,
+        request: CertificationRequest,
+        period: Period | None,
+        actor: Actor,
+        check: Callable[[EndEntity], None],
+    ) -> IssuedCertificate:
+        """Return a certificate for an end entity that showed who it is.
+
+        ``check`` raises unless what it showed lets it enrol now; it is asked before the work, and again when the work
+        is about to be recorded. Raises :class:`LostTheRace` when the end entity is not any more what was given.
+        """
+        stored = self._issue(entity, request, period, actor, check)
         if stored.certificate is None:
             raise RuntimeError("an issued certificate without its bytes")
         return IssuedCertificate(x509.load_der_x509_certificate(stored.certificate), stored.serial)
 
     def _issue(
-        self, entity: EndEntity, request: CertificationRequest, period: Period | None, actor: Actor
+        self,
+        entity: EndEntity,
+        request: CertificationRequest,
+        period: Period | None,
+        actor: Actor,
+        check: Callable[[EndEntity], None],
     ) -> StoredCertificate:
         if (already := self._already_issued(entity, request, actor)) is not None:
             return already
-        check_may_enrol(entity, again=self._may_enrol_again(entity))
-        self.enrolment.check_window(entity)
+        check(entity)
         authority = self.authorities.for_end_entities(entity.ca_name)
         if self.signing.certificates.is_authority_revoked(authority.name):  # verifiers refuse all that it certifies
             raise SigningUnavailable(f"Signing CA {authority.name} was revoked by its issuer.")
@@ -149,7 +168,7 @@ class Issuance:
         self.drafts.check(authority, profile, template, serial=serial, now=now)
 
         def claim() -> None:
-            check_may_enrol(entity, again=self._may_enrol_again(entity))  # who renewed a moment ago may not any more
+            check(entity)  # who renewed a moment ago may not any more
             self.uniqueness.check(asked, template, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
                 raise self._lost_race(entity.username)
@@ -162,14 +181,18 @@ class Issuance:
         certificate = authority.sign(template, serial=serial, now=now, record=record)
         return self.signing.store_signed(authority.name, certificate, actor)
 
-    def _lost_race(self, username: str) -> _LostTheRace:
+    def _lost_race(self, username: str) -> LostTheRace:
         found = self.enrolment.end_entities.find(username)
         if found is not None and not found.may_enrol:
-            return _LostTheRace(str(wrong_status(found)))
-        return _LostTheRace(f"The end entity {username} was changed while its request was looked at; send it again.")
+            return LostTheRace(str(wrong_status(found)))
+        return LostTheRace(f"The end entity {username} was changed while its request was looked at; send it again.")
 
-    def _may_enrol_again(self, entity: EndEntity) -> bool:
-        """Return whether a password that gave a certificate may give another: by setting, or shortly before its end.
+    def _check_password_counts(self, entity: EndEntity) -> None:
+        check_may_enrol(entity, again=self.may_enrol_again(entity))
+        self.enrolment.check_window(entity)
+
+    def may_enrol_again(self, entity: EndEntity) -> bool:
+        """Return whether who has a certificate may get another: by setting, or shortly before its end.
 
         Not when the newest certificate was revoked: that must not open again what was spent, by an older one's end. And
         not in the first half of its life: one that the CA's own end cuts short would leave the password good for ever.
@@ -210,7 +233,7 @@ class Issuance:
             return self.signing.settle(found, self.authorities, actor)
         return found if found.state is CertificateState.ISSUED else None
 
-    def _record_refusal(self, username: str, refusal: Refusal, actor: Actor) -> None:
+    def record_refusal(self, username: str, refusal: Refusal, actor: Actor) -> None:
         """One audit entry for a refusal, and in the same transaction the count of a wrong password.
 
         A locked name is not recorded again and again, a database that cannot be written refuses by itself. Every guess

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
+from app.operations.reenrolment import Reenrolment
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,6 +77,11 @@ class Services:
     trusted_proxies: tuple[Network, ...] = ()
     proxy_secret: bytes = field(default=b"", repr=False)
     tls_certificate: Callable[[], x509.Certificate] | None = None
+
+    @property
+    def reenrolment(self) -> Reenrolment:
+        """What renews certificates for who shows one."""
+        return Reenrolment(self.issuance)
 
     @property
     def audit_verification(self) -> AuditVerification:

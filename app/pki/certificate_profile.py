@@ -46,7 +46,7 @@ class CertificateProfile:
     ``renewal_with_same_key`` False a public key is certified once; ``single_active_certificate`` (EJBCA's term): a new
     certificate takes its holder's earlier ones out of use; ``lint`` from which severity on a linter's finding refuses;
     ``renewal_window`` how long before the end of its certificate an end entity may enrol again with the password it
-    has.
+    has, or with the certificate.
     """
 
     name: str

@@ -125,7 +125,7 @@ class EndEntityStore:
         """
         changed = self._database.execute(
             "UPDATE end_entities SET status = :inprocess, claimed_by = :serial, modified_at = :now "
-            "WHERE username = :username AND password_verifier = :verifier AND claimed_by IS NULL "
+            "WHERE username = :username AND coalesce(password_verifier, '') = :verifier AND claimed_by IS NULL "
             "AND ca_name = :ca AND subject_dn = :dn AND subject_alt_name = :names AND start_time = :start "
             "AND end_time = :end AND status = :status",
             status=entity.status,
@@ -133,7 +133,7 @@ class EndEntityStore:
             serial=serial,
             now=to_text(now),
             username=entity.username,
-            verifier=entity.password_verifier,
+            verifier=entity.password_verifier or "",  # none is left after a restore; a certificate renews all the same
             ca=entity.ca_name,
             dn=entity.subject_dn,
             names=entity.subject_alt_name,

@@ -2,46 +2,32 @@
 
 import http.client
 import json
-import re
 import shutil
 import signal
 import socket
 import ssl
 import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.acceptance.server import MIDCA, PASSWORD, RunningServer
 from tests.acceptance.test_slow_clients import is_open, read_to_the_end
+from tests.acceptance.tls import give_tls
 from tests.builders import csr, key, one_line, wrapped
 from tests.conftest import require_tool, run
 
 pytestmark = pytest.mark.slow
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 MANY = 32
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    require_tool("openssl")
-    base = tmp_path_factory.mktemp("tls")
-    running = RunningServer(base, workers=1)
+    running = RunningServer(tmp_path_factory.mktemp("tls"), workers=1)
     running.environment["MIDCA_THREADS"] = "1"
-    midca(running, "init")
-    (commands,) = re.findall(r"test_tls.py -->\n```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    script = "set -eu\n" + commands.replace("ca.example.org", "localhost").replace("midca ", f"{MIDCA} ")
-    done = run("bash", "-c", script, cwd=base, env=running.environment)
-    assert done.returncode == 0, done.stderr
-    running.environment |= {
-        "MIDCA_TLS_CERTIFICATE": str(base / "tls.crt"),
-        "MIDCA_TLS_KEY": str(base / "tls.key"),
-        "MIDCA_TLS_CLIENT_CA": str(base / "ca.pem"),
-        "MIDCA_AUTH": "tokens,certificates",
-    }
+    give_tls(running)
     with running:
         yield running
     assert "Traceback" not in running.log

@@ -8,7 +8,7 @@ from app.http_access import ACCESS, Access
 from app.web import create_app
 from tests.conftest import ACTOR
 
-OPEN = {Access.PUBLIC, Access.ENTITY_PASSWORD}
+OPEN = {Access.PUBLIC, Access.ENTITY_PASSWORD, Access.ENTITY_HOLDER}
 CLOSED = sorted(route for route, access in ACCESS.items() if access not in OPEN)
 FOR_REGISTRARS = sorted(route for route, access in ACCESS.items() if access is Access.REGISTRAR)
 INSIDE, OUTSIDE = {"REMOTE_ADDR": "10.1.2.3"}, {"REMOTE_ADDR": "11.1.2.3"}

@@ -24,8 +24,9 @@ CHECKS = [
     openapi_checks.response_headers_conformance,
     openapi_checks.response_schema_conformance,
 ]
-schemathesis.serializer.alias("application/ocsp-request", "application/octet-stream")
-OPEN = {Access.PUBLIC, Access.ENTITY_PASSWORD}
+for binary in ("application/ocsp-request", "application/pkcs10"):
+    schemathesis.serializer.alias(binary, "application/octet-stream")
+OPEN = {Access.PUBLIC, Access.ENTITY_PASSWORD, Access.ENTITY_HOLDER}
 
 
 def as_described(route):

@@ -24,11 +24,13 @@ answers wherever GET does. A path may end with a slash. An error of the server i
 500 in the same shape. `x-midca-access` says in words who may call a route.
 """
 _TOKEN: Final = "token"  # noqa: S105 -- the name of a scheme
+_PASSWORD: Final = "password"  # noqa: S105 -- the same
+_CERTIFICATE: Final = "certificate"
 _OTHERWISE: Final = frozenset({Role.TRUSTED_NETWORK, Role.METRICS_NETWORK})
 _RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "required": True, "description": "In seconds."}}
 _HEADERS: Final = {
     HTTPStatus.UNAUTHORIZED: {
-        "WWW-Authenticate": {"schema": {"type": "string"}, "required": True, "description": "RFC 6750 section 3."}
+        "WWW-Authenticate": {"schema": {"type": "string"}, "required": True, "description": "RFC 9110 section 11.6.1."}
     },
     HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
     HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
@@ -52,6 +54,12 @@ def build(app: Flask) -> dict[str, Any]:
     )
     specification.components.security_scheme(
         _TOKEN, {"type": "http", "scheme": "bearer", "description": "`midca token create`, or as MIDCA_AUTH says."}
+    )
+    specification.components.security_scheme(
+        _PASSWORD, {"type": "http", "scheme": "basic", "description": "An end entity's name and enrolment password."}
+    )
+    specification.components.security_scheme(
+        _CERTIFICATE, {"type": "mutualTLS", "description": "The end entity's present certificate, to renew it."}
     )
     for rule, method, description in _routes(app):
         operation = _operation(rule, app.view_functions[rule.endpoint], description, ACCESS[method, rule.rule])
@@ -88,6 +96,8 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
     """Return the schemes. For an address, or a password in the body, OpenAPI has none: "a token, or nothing"."""
     if access is Access.PUBLIC:
         return []
+    if access is Access.ENTITY_HOLDER:
+        return [{_PASSWORD: []}, {_CERTIFICATE: []}]
     return [{_TOKEN: []}, *([{}] if not access.roles or access.roles & _OTHERWISE else [])]
 
 

@@ -34,6 +34,20 @@ from tests.offline import FAST, OfflineInstallation, pem
 
 DAY = timedelta(days=1)
 MID = parse("CN=IOTmidCA,O=EJBCA IOT,C=SE")
+THREE_LEVELS = """\
+cas:
+  - name: IOTrootCA
+    validity: 7305
+    keytype: P-256
+    end_entities: false
+    subca:
+      - name: IOTsubCA
+        validity: 5000
+        keytype: P-256
+        end_entities: false
+        subca:
+          - {name: IOTmidCA, validity: 3652, keytype: P-256}
+"""
 
 
 def entries(offline, action: str) -> list[dict]:
@@ -42,6 +56,16 @@ def entries(offline, action: str) -> list[dict]:
 
 def install(offline, text: str, name: str = "IOTmidCA") -> x509.Certificate:
     return offline.services.renewal.install(name, CeremonialFile.from_text(text), ACTOR)
+
+
+@pytest.fixture
+def three_levels(make_offline):
+    """A CA stands between the offline root and the one that signs end entities."""
+    return make_offline(hierarchy=THREE_LEVELS)
+
+
+def between(offline) -> x509.Certificate:
+    return offline.services.authorities.named("IOTsubCA").certificate
 
 
 def root_key(offline):
@@ -506,6 +530,31 @@ def test_ca_that_was_renewed_certifies_though_its_old_certificate_was_revoked(of
     offline.add()
 
     assert offline.sign("f60c28", "dojot", one_line(csr()))
+
+
+def test_ca_below_one_that_was_revoked_certifies_nobody_and_is_not_ready(three_levels):
+    three_levels.add()
+    three_levels.clock.advance(days=1)
+    assert three_levels.services.readiness.check()["keys"] == "ok"
+
+    three_levels.make_list(revoked=[(between(three_levels), RevocationReason.CACOMPROMISE)])
+
+    with pytest.raises(SigningUnavailable, match="CA IOTsubCA above the signing CA IOTmidCA was revoked by its issuer"):
+        three_levels.sign("f60c28", "dojot", one_line(csr()))
+    assert three_levels.certificates() == 0
+    assert three_levels.services.end_entities.find("f60c28").may_enrol
+    assert "was revoked by its issuer" in three_levels.services.readiness.check()["keys"]
+
+
+def test_ca_below_one_that_was_renewed_certifies_though_that_ones_old_certificate_was_revoked(three_levels):
+    old = between(three_levels)
+    three_levels.clock.advance(days=1)
+    three_levels.renew("IOTsubCA")
+    three_levels.make_list(revoked=[(old, RevocationReason.SUPERSEDED)])
+    three_levels.add()
+
+    assert three_levels.sign("f60c28", "dojot", one_line(csr()))
+    assert three_levels.services.readiness.check()["keys"] == "ok"
 
 
 def test_certificate_that_nobody_here_knows_can_be_revoked(offline):

@@ -207,7 +207,7 @@ def _open(
             authorities=authorities,
             end_entities=entities,
             profiles=profiles,
-            explanations=Explanations(authorities, entities, uniqueness, drafts, now),
+            explanations=Explanations(database, authorities, entities, uniqueness, drafts, now),
             devices=Devices(
                 database,
                 entities,

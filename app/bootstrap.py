@@ -207,7 +207,7 @@ def _open(
             authorities=authorities,
             end_entities=entities,
             profiles=profiles,
-            explanations=Explanations(authorities, entities, uniqueness, drafts, now),
+            explanations=Explanations(database, authorities, entities, uniqueness, drafts, now),
             devices=Devices(
                 database,
                 entities,
@@ -230,9 +230,7 @@ def _open(
             ),
             tokens=tokens,
             callers=settings.access.callers(tokens, certificates, now),
-            readiness=Readiness(
-                database, authorities, certificates, lists, responders, audit, readers, settings.data, now
-            ),
+            readiness=Readiness(database, authorities, lists, responders, audit, readers, settings.data, now),
             certificates=certificates,
             signing=signing,
             revocation=Revocation(database, certificates, audit, authorities, now),

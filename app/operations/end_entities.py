@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import (
     AlreadyRegistered,
+    Conflict,
     HasGoodCertificate,
     InvalidInput,
     Refusal,
@@ -20,7 +21,7 @@ from app.errors import (
 from app.operations.enrolment_password import random_password
 from app.operations.registration import DEFAULT_PROFILE, Registration, candidate_of, candidate_with
 from app.operations.tenancy import check_registration
-from app.pki import alternative_name, distinguished_name
+from app.pki import alternative_name, distinguished_name, revocation
 from app.pki.end_entity import EndEntity, EndEntityStatus
 from app.pki.end_entity_rules import DOJOT_PASSWORD
 from app.pki.revocation import RevocationReason
@@ -140,9 +141,9 @@ class EndEntities:
         return entity
 
     def revoke(self, username: str, reason: RevocationReason, actor: Actor, *, delete: bool = False) -> int:
-        """Revoke all live certificates of the end entity and make it REVOKED; return how many that changed.
+        """Revoke all certificates of the end entity and make it REVOKED; return how many that changed.
 
-        KEYCOMPROMISE reaches those that have ended too: their keys are never to be certified again.
+        Those that have ended too, which EJBCA leaves out: by a clock that is ahead what ends now will be good again.
         Repeating is no error. ``delete`` forgets the end entity as well, never its certificates.
         """
         if reason not in _REVOKING:
@@ -164,19 +165,24 @@ class EndEntities:
         revoked = [
             certificate.serial
             for certificate in self.certificates.of_user(username)
-            if (certificate.not_after > now or reason is RevocationReason.KEYCOMPROMISE)
-            and self._revoke(certificate, reason, now)
+            if self._revoke(certificate, reason, now)
         ]
         self.store.set_status(username, EndEntityStatus.REVOKED, now)
         self._audit(Action.ENTITY_REVOKED, username, actor, serials=revoked, reason=reason.name)
         return len(revoked)
 
     def _revoke(self, certificate: StoredCertificate, reason: RevocationReason, now: datetime) -> bool:
-        """Revoke what is good or on hold; what is revoked for good stays as it is."""
-        old = certificate.revocation_reason
-        if old not in {RevocationReason.NOTREVOKED, RevocationReason.CERTIFICATEHOLD} or old is reason:
+        """Revoke what is good or on hold; what is revoked for good stays as it is.
+
+        Of what has ended KEYCOMPROMISE takes the place of a reason that says nothing of the key, which is never to be
+        certified again.
+        """
+        ca_name, serial, old = certificate.ca_name, certificate.serial, certificate.revocation_reason
+        try:
+            new = revocation.after(old, reason, issuer=ca_name, serial=serial, correcting=certificate.not_after <= now)
+        except Conflict:
             return False
-        return self.certificates.change_reason(certificate.ca_name, certificate.serial, old, reason, now)
+        return self.certificates.change_reason(ca_name, serial, old, new, now)
 
     def delete(self, username: str, actor: Actor) -> None:
         """Forget the end entity; its certificates stay good and on record."""

@@ -174,7 +174,9 @@ class Hierarchy:
             yield from declared.contradictions(certificate, issuer)
 
     def _load(self, declared: DeclaredAuthority) -> CertificateAuthority:
-        chain = self._chain(declared)
+        path = self._path(declared)
+        chain = tuple(self._certificate(each) for each in path)
+        issuers = tuple(each.name for each in path[1:])
         offline = declared.name in self.offline.names()
         files = self._key_files(declared.name)
         key = files.key(declared.name) if files else None
@@ -182,7 +184,7 @@ class Hierarchy:
             check_key(f"CA {declared.name}", key, chain[0].public_key())
             key = self.signing_key(key)
         points = self._points(declared, offline=offline)
-        return CertificateAuthority(declared.name, chain, key, declared.signs_end_entities, points, offline)
+        return CertificateAuthority(declared.name, chain, key, declared.signs_end_entities, points, offline, issuers)
 
     def _key_files(self, name: str) -> AuthorityFiles | None:
         """Return where the key of a CA is; None when it is offline and not at hand."""
@@ -195,16 +197,20 @@ class Hierarchy:
             return offline_points(declared.name, self.public_urls)
         return DistributionPoints(declared.name, self.public_urls, declared.crl_partitions, self.delta_lists)
 
-    def _chain(self, declared: DeclaredAuthority) -> tuple[x509.Certificate, ...]:
+    def _path(self, declared: DeclaredAuthority) -> tuple[DeclaredAuthority, ...]:
+        """Return the CA and all above it, the root last."""
+        if declared.issuer is None:
+            return (declared,)
+        return (declared, *self._path(self.named(declared.issuer)))
+
+    def _certificate(self, declared: DeclaredAuthority) -> x509.Certificate:
         certificate = self.files.certificate(declared.name)
         if certificate is None:
             raise ConfigurationError(
                 f"The CA {declared.name} is declared, and {self.files.certificate_path(declared.name)} is not there: "
                 "midca init, or the next start of the server, makes it."
             )
-        if declared.issuer is None:
-            return (certificate,)
-        return (certificate, *self._chain(self.named(declared.issuer)))
+        return certificate
 
     def _create(self, declared: DeclaredAuthority) -> None:
         stored, files = self.signing.certificates.own_of_authority(declared.name), self._key_files(declared.name)

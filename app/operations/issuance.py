@@ -14,11 +14,11 @@ from cryptography import x509
 from app.errors import (
     EnrolmentRefused,
     Refusal,
-    SigningUnavailable,
     TooManyFailures,
     Unavailable,
     WrongStatus,
 )
+from app.operations.authority_standing import check_not_revoked
 from app.operations.enrolment import check_may_enrol, wrong_status
 from app.operations.recorded_signing import Subject
 from app.pki.certificate_authority import serial_hex
@@ -157,8 +157,7 @@ class Issuance:
             return already
         check(entity)
         authority = self.authorities.for_end_entities(entity.ca_name)
-        if self.signing.certificates.is_authority_revoked(authority.name):  # verifiers refuse all that it certifies
-            raise SigningUnavailable(f"Signing CA {authority.name} was revoked by its issuer.")
+        check_not_revoked(self.signing.database, authority)
         profile = self.profiles.for_end_entity(entity.certificate_profile)
         profile.check_authority(entity.ca_name)
         asked = EnrolmentRequest.for_entity(request, entity, period)

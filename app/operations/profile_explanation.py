@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Conflict, InvalidInput, NotAllowed, ProfileViolation, SigningUnavailable
+from app.operations.authority_standing import check_not_revoked
 from app.pki import distinguished_name
 from app.pki.certificate_template import Pointer
 from app.pki.certification_request import CertificationRequest
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from app.pki.certificate_template import CertificateTemplate
     from app.pki.distribution_points import DistributionPoints
     from app.pki.period import Period
+    from app.store.database import Database
 
 _NO_SERIAL: Final = 1
 _POINTERS: Final = {
@@ -36,6 +38,9 @@ _POINTERS: Final = {
     Pointer.CA_ISSUERS: ("authorityInfoAccess", "RFC 5280 section 4.2.2.1"),
     Pointer.OCSP: ("authorityInfoAccess", "RFC 5280 section 4.2.2.1"),
 }
+
+_Check = tuple[str, str, str, Callable[[], object]]
+"""Field, key and clause of a decision, and what raises the refusal."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Explanation:
 class Explanations:
     """Explains for an end entity that is there, or for a subject that might be."""
 
+    database: Database
     authorities: Authorities
     end_entities: EndEntities
     uniqueness: Uniqueness
@@ -129,10 +135,12 @@ class Explanations:
         self, profile: CertificateProfile, asked: EnrolmentRequest, authority: CertificateAuthority
     ) -> list[Decision]:
         """Return what the CA itself decides, whatever the profile; of a request the profile refuses only the issuer."""
-        try:
-            profile.check_authority(authority.name)
-        except NotAllowed as refusal:
-            return [Decision("issuer", Verdict.REFUSED, str(refusal), "cas", "EJBCA availablecas")]
+        may_be_issuer = (
+            ("issuer", "", "RFC 5280 section 6.1.3", partial(check_not_revoked, self.database, authority)),
+            ("issuer", "cas", "EJBCA availablecas", partial(profile.check_authority, authority.name)),
+        )
+        if (refused := _first_refused(may_be_issuer)) is not None:
+            return [refused]
         if any(finding.verdict is Verdict.REFUSED for _, finding in profile.judge(asked)):
             return []
         try:
@@ -162,7 +170,7 @@ class Explanations:
         registered = partial(self.end_entities.check_subject, asked.username, subject_dn, authority.name)
         held = partial(self.uniqueness.check, asked, template, profile, authority.name, now)
         linted = partial(self.drafts.check, authority, profile, template, serial=_NO_SERIAL, now=now)
-        checks: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
+        checks: tuple[_Check, ...] = (
             ("issuer", "", "RFC 5280 section 6.1.3", partial(authority.check_usable, now)),
             ("validity", "validity", "RFC 5280 section 4.1.2.5", partial(authority.dates, template, now)),
             ("names", "", "RFC 5280 section 4.2.1.10", partial(authority.check_names, template)),
@@ -170,12 +178,16 @@ class Explanations:
             ("holder", "", holder, held),
             ("certificate", "lint", "pkilint, RFC 5280", linted),
         )
-        for name, key, clause, check in checks:
-            try:
-                check()
-            except (Conflict, ProfileViolation, SigningUnavailable) as refusal:
-                return Decision(name, Verdict.REFUSED, str(refusal), key, clause)
-        return None
+        return _first_refused(checks)
+
+
+def _first_refused(checks: Iterable[_Check]) -> Decision | None:
+    for name, key, clause, check in checks:
+        try:
+            check()
+        except (Conflict, NotAllowed, ProfileViolation, SigningUnavailable) as refusal:
+            return Decision(name, Verdict.REFUSED, str(refusal), key, clause)
+    return None
 
 
 def _pointers(wanted: Collection[Pointer], points: DistributionPoints | None) -> Iterator[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Refusal
+from app.store.certificate_standing import revoked_authorities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from app.operations.revocation_lists import RevocationLists
     from app.pki.certificate_authority import CertificateAuthority
     from app.store.audit_log import AuditLog
-    from app.store.certificates import CertificateStore
     from app.store.database import Database
 
 _MIN_FREE_BYTES: Final = 64 * 1024 * 1024
@@ -33,7 +33,6 @@ class Readiness:
 
     database: Database
     authorities: Authorities
-    certificates: CertificateStore
     revocation_lists: RevocationLists
     ocsp_responders: OcspResponders
     audit: AuditLog
@@ -73,15 +72,16 @@ class Readiness:
             else:
                 authority.check_usable(self.now())
         if not any(authority.signs_end_entities for authority in self._in_use()):
-            return "Every CA that signs end entities has expired, or was revoked by its issuer."
+            return "Every CA that signs end entities has expired, or it or one above it was revoked by its issuer."
         return None
 
     def _in_use(self) -> list[CertificateAuthority]:
         """Return the CAs that have not ended: what becomes of one that has is no reason to keep the others back."""
+        revoked = revoked_authorities(self.database, [authority.name for authority in self.authorities])
         return [
             authority
             for authority in self.authorities
-            if not authority.has_ended(self.now()) and not self.certificates.is_authority_revoked(authority.name)
+            if not authority.has_ended(self.now()) and revoked.isdisjoint(authority.path)
         ]
 
     def _crl(self) -> str | None:

@@ -60,7 +60,7 @@ class CertificateAuthority:
 
     ``signs_end_entities`` is False for a CA that the hierarchy reserves for signing other CAs. ``points`` are where its
     lists and certificate can be fetched, None where no URL is known. ``offline``: its key is kept elsewhere, and is
-    here only while a ceremony is held.
+    here only while a ceremony is held. ``issuers`` are the names of the CAs above it, up to the root.
     """
 
     name: str
@@ -69,11 +69,17 @@ class CertificateAuthority:
     signs_end_entities: bool = True
     points: DistributionPoints | None = None
     offline: bool = False
+    issuers: tuple[str, ...] = ()
 
     @cached_property
     def certificate(self) -> x509.Certificate:
         """The CA's own certificate."""
         return self.chain[0]
+
+    @cached_property
+    def path(self) -> tuple[str, ...]:
+        """The names of the CA and of all above it, as in its chain."""
+        return (self.name, *self.issuers)
 
     @cached_property
     def id(self) -> int:

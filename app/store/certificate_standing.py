@@ -1,4 +1,4 @@
-"""How a certificate stands, read without its bytes: OCSP asks at every request."""
+"""How a certificate stands, read without its bytes: OCSP asks at every request, and every enrolment of the CAs'."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app.pki.revocation import RevocationReason
-from app.store.certificates import CertificateState
+from app.store.certificates import CertificateState, CertificateType
 from app.store.times import from_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from app.store.database import Database
 
 
@@ -41,3 +43,19 @@ def standing(database: Database, ca_name: str, serial: str) -> CertificateStandi
         RevocationReason(row["revocation_reason"]),
         row["revocation_revision"],
     )
+
+
+def revoked_authorities(database: Database, names: Collection[str]) -> set[str]:
+    """Return those of the CAs whose newest certificate is revoked; an older one counts no more once it was renewed."""
+    named = {f"name{number}": name for number, name in enumerate(names)}
+    marks = ", ".join(f":{mark}" for mark in named)
+    rows = database.rows(
+        "SELECT username, revocation_reason FROM certificates "  # noqa: S608 -- marks alone # nosec B608
+        f"WHERE username IN ({marks}) AND certificate_type <> :end_entity AND state = :issued "
+        "ORDER BY username, created_at",
+        **named,
+        end_entity=CertificateType.END_ENTITY,
+        issued=CertificateState.ISSUED,
+    )
+    newest = {row["username"]: row["revocation_reason"] for row in rows}
+    return {name for name, reason in newest.items() if reason != RevocationReason.NOTREVOKED}

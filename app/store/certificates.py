@@ -134,17 +134,6 @@ class CertificateStore:
         found = self.all_own_of_authority(name)
         return found[-1] if found else None
 
-    def is_authority_revoked(self, name: str) -> bool:
-        """Return whether that certificate is revoked; asked at every enrolment, so its bytes are not read."""
-        row = self._database.row(
-            "SELECT revocation_reason FROM certificates WHERE username = :name AND certificate_type <> :end_entity "
-            "AND state = :issued ORDER BY created_at DESC LIMIT 1",
-            name=name,
-            end_entity=CertificateType.END_ENTITY,
-            issued=CertificateState.ISSUED,
-        )
-        return row is not None and row["revocation_reason"] != RevocationReason.NOTREVOKED
-
     def all_own_of_authority(self, name: str) -> list[StoredCertificate]:
         """Return all of them, oldest first: a CA that was renewed has several."""
         return self._list(

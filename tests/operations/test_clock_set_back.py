@@ -47,6 +47,25 @@ def test_lists_of_when_the_clock_was_ahead_take_no_revocation_off_those_of_now(i
     assert crl.get_revoked_certificate_by_serial_number(issued.certificate.serial_number) is not None
 
 
+def test_end_entity_that_was_revoked_with_the_clock_ahead_has_no_good_certificate_afterwards(installation):
+    """Its certificate had ended by the clock of then, and has not by that of now."""
+    installation.add()
+    issued = installation.sign("f60c28", "dojot", REQUEST)
+    services = installation.services
+    authority, lists = services.authorities.named("IOTmidCA"), services.revocation_lists
+    installation.clock.advance(days=3 * 365)
+    services.end_entities.revoke("f60c28", RevocationReason.CESSATIONOFOPERATION, ACTOR)
+    lists.issue(authority, ACTOR)
+    installation.clock.advance(days=-3 * 365)
+
+    lists.issue_due(ACTOR)
+
+    crl = x509.load_der_x509_crl(lists.latest(authority).crl)
+    assert crl.get_revoked_certificate_by_serial_number(issued.certificate.serial_number) is not None
+    findings = services.audit_verification.run().findings.found
+    assert {finding.kind for finding in findings} == {FindingKind.CLOCK}
+
+
 def test_ca_that_was_renewed_with_the_clock_ahead_can_be_renewed_again(installation, reopen):
     installation.clock.advance(days=400)
     installation.services.renewal.renew("IOTmidCA", ACTOR)

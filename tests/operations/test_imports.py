@@ -26,6 +26,7 @@ from app.operations.ceremony_record import CeremonialFile
 from app.pki.certificate_template import extension
 from app.pki.declared_authority import KEY_TYPES, DeclaredAuthority
 from app.pki.distinguished_name import parse
+from app.pki.profile_rules import Verdict
 from app.pki.revocation import RevocationReason
 from tests import ocsp
 from tests.builders import csr, key, one_line
@@ -34,6 +35,20 @@ from tests.offline import FAST, OfflineInstallation, pem
 
 DAY = timedelta(days=1)
 MID = parse("CN=IOTmidCA,O=EJBCA IOT,C=SE")
+THREE_LEVELS = """\
+cas:
+  - name: IOTrootCA
+    validity: 7305
+    keytype: P-256
+    end_entities: false
+    subca:
+      - name: IOTsubCA
+        validity: 5000
+        keytype: P-256
+        end_entities: false
+        subca:
+          - {name: IOTmidCA, validity: 3652, keytype: P-256}
+"""
 
 
 def entries(offline, action: str) -> list[dict]:
@@ -42,6 +57,16 @@ def entries(offline, action: str) -> list[dict]:
 
 def install(offline, text: str, name: str = "IOTmidCA") -> x509.Certificate:
     return offline.services.renewal.install(name, CeremonialFile.from_text(text), ACTOR)
+
+
+@pytest.fixture
+def three_levels(make_offline):
+    """A CA stands between the offline root and the one that signs end entities."""
+    return make_offline(hierarchy=THREE_LEVELS)
+
+
+def between(offline) -> x509.Certificate:
+    return offline.services.authorities.named("IOTsubCA").certificate
 
 
 def root_key(offline):
@@ -506,6 +531,52 @@ def test_ca_that_was_renewed_certifies_though_its_old_certificate_was_revoked(of
     offline.add()
 
     assert offline.sign("f60c28", "dojot", one_line(csr()))
+
+
+def test_ca_below_one_that_was_revoked_certifies_nobody_and_is_not_ready(three_levels):
+    three_levels.add()
+    three_levels.clock.advance(days=1)
+    assert three_levels.services.readiness.check()["keys"] == "ok"
+
+    three_levels.make_list(revoked=[(between(three_levels), RevocationReason.CACOMPROMISE)])
+
+    with pytest.raises(SigningUnavailable, match="CA IOTsubCA above the signing CA IOTmidCA was revoked by its issuer"):
+        three_levels.sign("f60c28", "dojot", one_line(csr()))
+    assert three_levels.certificates() == 0
+    assert three_levels.services.end_entities.find("f60c28").may_enrol
+    assert "was revoked by its issuer" in three_levels.services.readiness.check()["keys"]
+
+
+@pytest.mark.parametrize(("hierarchy", "revoked"), [(FAST, "IOTmidCA"), (THREE_LEVELS, "IOTsubCA")])
+@pytest.mark.parametrize("cas", [None, frozenset({"IOTrootCA"})], ids=["any", "another"])
+def test_explain_refuses_by_a_ca_that_was_revoked_as_issuing_does(make_offline, hierarchy, revoked, cas):
+    """Before it looks whether the profile may be used with the CA."""
+    offline, request = make_offline(hierarchy=hierarchy), one_line(csr())
+    services = offline.services
+    profile = dataclasses.replace(services.profiles.named("CFREE"), cas=cas)
+    offline.add()
+    offline.clock.advance(days=1)
+    certificate = services.authorities.named(revoked).certificate
+    offline.make_list(revoked=[(certificate, RevocationReason.KEYCOMPROMISE)])
+
+    explanation = services.explanations.explain(profile, request, ACTOR, entity="f60c28")
+
+    with pytest.raises(SigningUnavailable) as issuing:
+        offline.sign("f60c28", "dojot", request)
+    refused = [each for each in explanation.decisions if each.verdict is Verdict.REFUSED]
+    assert [(each.field, each.reason) for each in refused] == [("issuer", str(issuing.value))]
+    assert explanation.draft is None
+
+
+def test_ca_below_one_that_was_renewed_certifies_though_that_ones_old_certificate_was_revoked(three_levels):
+    old = between(three_levels)
+    three_levels.clock.advance(days=1)
+    three_levels.renew("IOTsubCA")
+    three_levels.make_list(revoked=[(old, RevocationReason.SUPERSEDED)])
+    three_levels.add()
+
+    assert three_levels.sign("f60c28", "dojot", one_line(csr()))
+    assert three_levels.services.readiness.check()["keys"] == "ok"
 
 
 def test_certificate_that_nobody_here_knows_can_be_revoked(offline):

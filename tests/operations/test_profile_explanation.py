@@ -404,13 +404,22 @@ def test_certificate_revoked_for_another_reason_can_be_reported_as_compromised(i
         installation.sign("f60c28", "dojot", REQUEST)
 
 
-def test_key_of_an_ended_certificate_can_be_reported_as_compromised(installation):
+@pytest.mark.parametrize("ended_first", [True, False])
+def test_key_of_an_ended_certificate_can_be_reported_as_compromised(installation, ended_first):
+    """A31: also after a reason that says nothing of the key, whether it had ended by then or not."""
+    revoke = installation.services.end_entities.revoke
     installation.add()
-    installation.sign("f60c28", "dojot", REQUEST)
+    serial = installation.sign("f60c28", "dojot", REQUEST).serial
+    installation.clock.advance(days=731 if ended_first else 1)
+    assert revoke("f60c28", RevocationReason.SUPERSEDED, ACTOR) == 1
+    before = installation.services.revocation.find("IOTmidCA", serial)
     installation.clock.advance(days=731)
 
-    assert installation.services.end_entities.revoke("f60c28", RevocationReason.SUPERSEDED, ACTOR) == 0
-    assert installation.services.end_entities.revoke("f60c28", RevocationReason.KEYCOMPROMISE, ACTOR) == 1
+    assert revoke("f60c28", RevocationReason.KEYCOMPROMISE, ACTOR) == 1
+    assert revoke("f60c28", RevocationReason.KEYCOMPROMISE, ACTOR) == 0
+    assert revoke("f60c28", RevocationReason.SUPERSEDED, ACTOR) == 0
+    assert installation.services.revocation.find("IOTmidCA", serial).revoked_at == before.revoked_at
+    assert installation.services.audit_verification.run().findings.found == []
     installation.add()
     with pytest.raises(Refusal, match="compromised and is never certified again"):
         installation.sign("f60c28", "dojot", REQUEST)

@@ -140,6 +140,19 @@ def test_a_certificate_past_its_end_is_shown_once_more_and_then_leaves(installat
     assert len(parsed(lists.issue(mid, ACTOR))) == 0
 
 
+def test_a_certificate_that_ended_long_ago_is_revoked_with_its_holder_and_comes_on_no_list(installation, lists, mid):
+    serial = issue_certificate(installation, "f60c28", 0)
+    installation.clock.advance(days=731)
+    lists.issue_due(ACTOR)
+
+    assert installation.services.end_entities.revoke("f60c28", RevocationReason.UNSPECIFIED, ACTOR) == 1
+    lists.issue_due(ACTOR)
+
+    assert installation.services.revocation.find("IOTmidCA", serial).revoked
+    assert len(parsed(lists.latest(mid))) == 0
+    assert installation.services.audit_verification.run().findings.found == []
+
+
 POINTS_AND_DELTAS = {"MIDCA_PUBLIC_URL": "http://ca.example", "MIDCA_DELTA_CRL_HOURS": "1"}
 
 

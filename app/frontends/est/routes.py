@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, request
 
 from app.errors import EnrolmentRefused, NotAuthenticated, Refusal
@@ -131,6 +131,8 @@ def _certs_only(certificates: Iterable[x509.Certificate]) -> Response:
 
     On one line: strongSwan does not skip the ends of lines.
     """
+    from cryptography.hazmat.primitives.serialization import pkcs7  # noqa: PLC0415 -- a third of a megabyte a worker
+
     der = pkcs7.serialize_certificates(list(certificates), Encoding.DER)
     response = Response(base64.b64encode(der), content_type=f"{_CERTIFICATES}; smime-type=certs-only")
     response.headers["Content-Transfer-Encoding"] = "base64"

@@ -86,15 +86,40 @@ def postgresql_template(tmp_path_factory: pytest.TempPathFactory, postgresql) ->
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked so on both databases; MIDCA_TEST_DATABASE=postgresql runs everything there."""
-    both = metafunc.definition.get_closest_marker("both_databases") is not None
-    if both and "make_installation" in metafunc.fixturenames:
-        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+    """Run each test that has an installation on the databases it is for: see :func:`databases_of`."""
+    kinds = databases_of(metafunc.definition) if "make_installation" in metafunc.fixturenames else ["sqlite"]
+    if kinds != ["sqlite"]:
+        metafunc.parametrize("database_kind", kinds, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what has nothing to do with PostgreSQL where only that is asked for."""
+    if os.environ.get("MIDCA_TEST_DATABASE") != "postgresql":
+        return
+    kept, left_out = [], []
+    for item in items:
+        kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
+        (kept if kind == "postgresql" else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+def databases_of(definition: pytest.Item) -> list[str]:
+    """Return SQLite and what MIDCA_TEST_DATABASE says: ``both``, or ``postgresql`` alone.
+
+    Some tests are about SQLite's own files and locks (``sqlite_only``), some run on both wherever there is PostgreSQL.
+    """
+    asked = os.environ.get("MIDCA_TEST_DATABASE", "sqlite")
+    if definition.get_closest_marker("sqlite_only") is not None:
+        return ["sqlite"]
+    if asked == "both" or (asked == "sqlite" and definition.get_closest_marker("both_databases") is not None):
+        return ["sqlite", "postgresql"]
+    return [asked]
 
 
 @pytest.fixture
 def database_kind(request: pytest.FixtureRequest) -> str:
-    return getattr(request, "param", os.environ.get("MIDCA_TEST_DATABASE", "sqlite"))
+    return getattr(request, "param", "sqlite")
 
 
 def make_template(base: Path, **environment: str) -> Path:

@@ -2,6 +2,8 @@ import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +16,7 @@ from app.bootstrap import open_services
 from app.operations.actor import Actor
 from app.operations.registration import Registration
 from app.settings import Settings
+from app.store.copying import TABLES
 from app.web import create_app
 from tests.builders import Clock, profiles_directory
 from tests.oracle_net import NET, Net, cast
@@ -87,19 +90,23 @@ def postgresql_template(tmp_path_factory: pytest.TempPathFactory, postgresql) ->
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that has an installation on the databases it is for: see :func:`databases_of`."""
+    named = any("database_kind" in marker.args for marker in metafunc.definition.iter_markers("parametrize"))
     kinds = databases_of(metafunc.definition) if "make_installation" in metafunc.fixturenames else ["sqlite"]
-    if kinds != ["sqlite"]:
+    if kinds != ["sqlite"] and not named:
         metafunc.parametrize("database_kind", kinds, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what has nothing to do with PostgreSQL where only that is asked for."""
-    if os.environ.get("MIDCA_TEST_DATABASE") != "postgresql":
-        return
+    """Leave out what has nothing to do with PostgreSQL where only that is asked for.
+
+    And on PostgreSQL what is about SQLite alone with one of its parameters: ``pytest.param(..., marks=sqlite_only)``.
+    """
+    alone = os.environ.get("MIDCA_TEST_DATABASE") == "postgresql"
     kept, left_out = [], []
     for item in items:
         kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
-        (kept if kind == "postgresql" else left_out).append(item)
+        wanted = item.get_closest_marker("sqlite_only") is None if kind == "postgresql" else not alone
+        (kept if wanted else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 
@@ -143,6 +150,7 @@ class Installation:
 
     def __init__(self, base: Path, *, clock: Clock | None = None, **environment: str) -> None:
         self.base = base
+        self.environment = environment
         self.clock = clock or Clock()
         self.oracle = SignerOracle(base / "oracle")
         self.settings = settings_for(base, **environment)
@@ -162,7 +170,9 @@ class Installation:
     def sql(self, statement: str, *parameters):
         if self.settings.database_address:
             with psycopg.connect(self.settings.database_address) as connection:
-                cursor = connection.execute(statement.replace("?", "%s"), parameters or None)
+                if parameters:
+                    statement = statement.replace("%", "%%").replace("?", "%s")
+                cursor = connection.execute(statement, parameters or None)
                 return cursor.fetchall() if cursor.description else []
         connection = sqlite3.connect(self.settings.database)
         try:
@@ -171,8 +181,44 @@ class Installation:
         finally:
             connection.close()
 
+    def again(self, **environment: str) -> "Installation":
+        """Another one over the same directory and the same rows, with other settings: to be closed by the test."""
+        if address := self.settings.database_address:
+            environment["MIDCA_DATABASE"] = address
+        return Installation(self.base, **environment)
+
+    def break_inserts(self, table: str) -> None:
+        """Have the database refuse what is inserted into a table, until :meth:`mend_inserts`."""
+        trigger = f"CREATE TRIGGER broken BEFORE INSERT ON {table} FOR EACH ROW"
+        if self.settings.database_address:
+            self.sql("CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''broken''; END'")
+            self.sql(f"{trigger} EXECUTE FUNCTION broken()")
+        else:
+            self.sql(f"{trigger} BEGIN SELECT RAISE(FAIL, 'broken'); END")
+
+    def mend_inserts(self) -> None:
+        self.sql("DROP FUNCTION broken CASCADE" if self.settings.database_address else "DROP TRIGGER broken")
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """Have the database gone for the block: its file has another name, or it takes no connections."""
+        self.services.database.close()
+        if self.settings.database_address:
+            server, _, name = self.settings.database_address.rpartition("/")
+            with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+                yield
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        else:
+            kept = self.settings.database.rename(self.settings.database.with_suffix(".kept"))
+            yield
+            kept.rename(self.settings.database)
+
     def database_bytes(self) -> bytes:
-        """All that the database has on disk: the file and its write-ahead log."""
+        """All that the database keeps: SQLite's file with its write-ahead log, or PostgreSQL's rows."""
+        if self.settings.database_address:
+            rows = [row for table in TABLES for row in self.sql(f"SELECT * FROM {table}")]  # noqa: S608 -- ours
+            return b"\n".join(each if isinstance(each, bytes) else str(each).encode() for row in rows for each in row)
         log = self.settings.database.with_name("midca.sqlite-wal")
         return self.settings.database.read_bytes() + (log.read_bytes() if log.exists() else b"")
 

@@ -48,6 +48,7 @@ _MAX_ATTRIBUTES: Final = 32
 _UNESCAPED_COMMA: Final = re.compile(r"(?:\\.|[^\\,])+", re.DOTALL)
 _MAX_VALUE_BYTES: Final = 128
 _SHOWN: Final = 80  # of what was sent, in a refusal
+_MAX_BYTES: Final = 2048  # of a name as it is written: PostgreSQL has no index over texts of 2704
 _MAX_COMMON_NAME_BYTES: Final = 64  # ub-common-name, RFC 5280 appendix A.1
 
 
@@ -158,4 +159,6 @@ def checked(name: x509.Name) -> x509.Name:
             raise InvalidInput(
                 f"The attribute {_TYPE_BY_OID[attribute.oid]} of the distinguished name holds a character it may not."
             )
+    if len(to_string(name).encode()) > _MAX_BYTES:
+        raise InvalidInput(f"The distinguished name is longer than {_MAX_BYTES} bytes.")
     return name

@@ -1,6 +1,6 @@
-"""Whether an SQLite database is whole: what SQLite itself finds wrong, and what is not as the migrations make it.
+"""Whether a database is whole: what SQLite itself finds wrong, and what is not as the migrations make it.
 
-A PostgreSQL is looked after by those who run it.
+The files of a PostgreSQL are looked after by those who run it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from app.store.database import Database
 
 _SHOWN: Final = 10
+_SQLITE_NAMES: Final = (
+    "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL UNION ALL SELECT made.name || '.' || had.name "
+    "FROM sqlite_master AS made, pragma_table_info(made.name) AS had WHERE made.type = 'table'"
+)
+_POSTGRESQL_NAMES: Final = (
+    "SELECT indexname::text FROM pg_indexes WHERE schemaname = current_schema() UNION ALL "
+    "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+)
 
 
 def problems(database: Database) -> list[str]:
@@ -29,15 +37,18 @@ def problems(database: Database) -> list[str]:
 
 
 def differences(database: Database, migrations: Path) -> list[str]:
-    """Return the tables and indexes that are not as the migrations make them in an empty database."""
-    if not isinstance(database, SqliteDatabase):
-        return []
+    """Return the tables and indexes that are not as the migrations make them in an empty database.
+
+    Of a PostgreSQL, which writes them in its own words and may have more, the indexes and columns that are missing.
+    """
     with TemporaryDirectory() as empty:
         fresh = SqliteDatabase.create(Path(empty) / "fresh.sqlite")
         migrate(fresh, migrations)
-        expected = _definitions(fresh)
+        expected, names = _definitions(fresh), _names(fresh, _SQLITE_NAMES)
         fresh.close()
-    return sorted({name for name, _ in expected ^ _definitions(database)})
+    if isinstance(database, SqliteDatabase):
+        return sorted({name for name, _ in expected ^ _definitions(database)})
+    return sorted(names - _names(database, _POSTGRESQL_NAMES))
 
 
 def version(database: Database) -> str:
@@ -45,6 +56,10 @@ def version(database: Database) -> str:
     if isinstance(database, SqliteDatabase):
         return f"SQLite {database.tuples('SELECT sqlite_version()')[0][0]}"
     return f"PostgreSQL {database.tuples('SHOW server_version')[0][0]}"
+
+
+def _names(database: Database, sql: str) -> set[str]:
+    return {name for (name,) in database.tuples(sql)}
 
 
 def _definitions(database: Database) -> set[tuple[str, str]]:

@@ -36,7 +36,7 @@ def in_full_tmpfs(base: Path, size: str, *command: str | Path, **settings: str) 
 
 @pytest.mark.parametrize("size", ["4k", "300k"])
 def test_backup_onto_a_full_disk_is_refused_and_leaves_nothing(installation, size):
-    done = in_full_tmpfs(installation.base, size, MIDCA, "backup", "full/backup.tar")
+    done = in_full_tmpfs(installation.base, size, MIDCA, "backup", "full/backup.tar", **installation.environment)
 
     assert done.returncode == 1, done.stderr
     assert "No space left on device" in done.stderr or "is full" in done.stderr
@@ -65,7 +65,7 @@ def test_directory_that_cannot_be_written_is_a_refusal(installation, command, tm
     arguments = ["backup", closed / "backup.tar"] if command == "backup" else ["restore", file]
     shell = [require_tool("unshare"), "--map-root-user", "--mount", "sh", "-c", read_only, "sh", closed]
 
-    settings = {} if command == "backup" else {"MIDCA_DATA": str(closed)}
+    settings = installation.environment if command == "backup" else {"MIDCA_DATA": str(closed)}
     done = run(*shell, MIDCA, *arguments, env=environment(installation.base) | settings, cwd=installation.base)
 
     if done.returncode == 77 or "unshare failed" in done.stderr:

@@ -305,13 +305,16 @@ def test_version_needs_no_data_directory(empty):
         ("ca", "show", "NoCA"),
         ("cert", "show", "ABCDEF"),
         ("cert", "show", "not hexadecimal"),
+        ("cert", "find", "--subject", b"\xff".decode(errors="surrogateescape")),
+        ("entity", "show", b"\xff".decode(errors="surrogateescape")),
+        ("audit", "show", str(1 << 63)),
         ("token", "revoke", "nothing"),
         ("token", "create", "admin"),
         ("token", "create", "x", "--tenant", "A"),
         ("token", "create", "x", "--role", "registrar", "--tenant", "A:B"),
         ("token", "create", "x", "--certificate", __file__),
     ],
-    ids=" ".join,
+    ids=lambda arguments: ascii(" ".join(arguments)),
 )
 def test_a_refusal_is_one_sentence_and_status_1(midca, arguments):
     sentence = midca(*arguments, status=1)

@@ -171,6 +171,28 @@ def test_odd_name_in_a_path_is_only_a_name_that_does_not_exist(client, admin, ro
     assert set(answer.json) == {"message", "status"}
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/user/a%00b",
+        "DELETE /user/a%00b",
+        "/user/a%00b/find",
+        "/ca/a%00b/crl",
+        "/ca/IOTmidCA/certificate/a%00b",
+        "/ca/IOTmidCA/certificate/a%00b/status",
+        "/ca/IOTmidCA/revocations?since=1.%00",
+        "/ca/IOTmidCA/revocations?since=9" + "9" * 30 + ".",
+        "/pki/a%00b.crl",
+        "/profiles/a%00b",
+    ],
+)
+def test_nul_and_number_of_any_size_are_what_the_caller_did_wrong(client, admin, path):
+    """A40. An answer of 503 would have it sent again and again."""
+    method, _, rest = path.rpartition(" ")
+    assert client.open(rest, method=method or "GET", headers=admin).status_code in {400, 404, 409}
+
+
 @pytest.mark.parametrize("name", ["..", "%2e%2e", "a%00b", "a%0ab", "%ff", "%e2%80%ae", "a" * 1900])
 def test_odd_name_in_a_path_signs_nothing(client, installation, name):
     """A40."""

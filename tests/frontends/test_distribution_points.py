@@ -305,7 +305,7 @@ def test_the_list_answers_to_an_older_url_too(world, tmp_path):
     certificate = world.issue("f60c28")
     world.change(certificate, RevocationReason.KEYCOMPROMISE)
     world.installation.services.database.close()
-    moved = Installation(world.installation.base, **SETTINGS | {"MIDCA_PUBLIC_URL": f"http://new.example.org,{URL}"})
+    moved = world.installation.again(**SETTINGS | {"MIDCA_PUBLIC_URL": f"http://new.example.org,{URL}"})
     try:
         moved_world = World(moved, tmp_path)
         moved_world.lists.issue(moved.services.authorities.named("IOTmidCA"), ACTOR)

@@ -434,13 +434,8 @@ def test_numbers_a_stranger_thinks_of_do_not_fill_the_cache(client, installation
 
 
 def test_database_that_cannot_be_read_is_try_later(client, installation, mid, serial):
-    database = installation.settings.database
-    kept = database.rename(database.with_suffix(".kept"))
-    installation.services.database.close()
-    try:
+    with installation.without_database():
         assert ocsp.post(client, ocsp.request(mid, serial)).response_status is TRY_LATER
-    finally:
-        kept.rename(database)
 
 
 def test_fault_in_the_program_is_an_internal_error_and_logged(client, mid, serial, monkeypatch, caplog):

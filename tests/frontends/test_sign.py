@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 from app.operations import enrolment_password
 from tests.builders import csr, key, one_line, wrapped
 from tests.conftest import ACTOR
+from tests.statements import noted
 
 REQUEST = one_line(csr())
 
@@ -224,24 +225,18 @@ def test_refusals_do_the_same_work(refusals, installation):
 
 def work_of(installation, name: str, passwd: str) -> tuple[Counter, list[str]]:
     """Return which functions looked at the password how often, and the kinds of the SQL statements in order."""
-    calls, statements = Counter(), []
+    calls = Counter()
 
     def note(frame, event, _argument) -> None:
         if event == "call" and frame.f_code.co_filename == enrolment_password.__file__:
             calls[frame.f_code.co_name] += 1
 
     installation.sql("DELETE FROM password_failures")
-    database = installation.services.database
-    with database._reader() as reader:  # which is the one that is read by next
-        connections = [each._database.conn for each in (reader, database._writer.connection)]
-    for connection in connections:
-        connection.set_trace_callback(lambda text: statements.append(text.split("WHERE")[0].split("VALUES")[0]))
-    sys.setprofile(note)
-    try:
-        with pytest.raises(Exception, match=r"Got request|Wrong username"):
-            installation.services.issuance.issue(name, passwd, REQUEST, ACTOR)
-    finally:
-        sys.setprofile(None)
-        for connection in connections:
-            connection.set_trace_callback(None)
-    return calls, statements
+    with noted(installation.services.database) as statements:
+        sys.setprofile(note)
+        try:
+            with pytest.raises(Exception, match=r"Got request|Wrong username"):
+                installation.services.issuance.issue(name, passwd, REQUEST, ACTOR)
+        finally:
+            sys.setprofile(None)
+    return calls, [sql for sql, _ in statements]

@@ -1,5 +1,7 @@
 """``/user`` and ``/user/<username>``."""
 
+import random
+from string import ascii_letters
 from urllib.parse import quote
 
 import pytest
@@ -255,6 +257,20 @@ def test_subject_another_end_entity_has_is_refused(post, get):
     assert answer.status_code == 400
     assert "same subject DN as the user(s) 'first'" in answer.json["message"]
     assert get("second").status_code == 404
+
+
+@pytest.mark.both_databases
+def test_subject_may_be_as_long_as_any_database_can_look_up(post, sign):
+    """A09. PostgreSQL refused longer ones as if it were not at its best; letters of chance, for it packs others."""
+    chance = random.Random(1)
+    units = ["OU=" + "".join(chance.choices(ascii_letters, k=124)) for _ in range(15)]
+    longest = ",".join(["CN=f60c28", *units, "O="])
+    longest += "".join(chance.choices(ascii_letters, k=2048 - len(longest)))
+
+    refused = post(subjectDN=longest + "x", endEntityProfileName="EMPTY", password="secret")
+    assert (refused.status_code, "longer than 2048 bytes" in refused.json["message"]) == (400, True)
+    assert post(subjectDN=longest, endEntityProfileName="EMPTY", password="secret").status_code == 200
+    assert sign(passwd="secret").status_code == 200
 
 
 @pytest.mark.parametrize("username", ["x,CN=admin", "tenant:device", "a=b", "é", "a b", "dev%31", "dev*"])

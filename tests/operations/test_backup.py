@@ -8,9 +8,12 @@ import os
 import resource
 import stat
 import tarfile
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from app.errors import InvalidInput, Unavailable
 from app.files.protected import writing_once
@@ -36,9 +39,11 @@ def rewritten(path, change) -> None:
             tar.addfile(info, io.BytesIO(content))
 
 
-def without_the_page_of(installation: Installation, name: str, content: bytes) -> bytes:
-    """Return a database with zeros where the first page of an index or table was."""
-    [(number,)] = installation.sql("SELECT rootpage FROM sqlite_master WHERE name = ?", name)
+def without_the_page_of(name: str, content: bytes) -> bytes:
+    """Return an SQLite database with zeros where the first page of an index or table was."""
+    with NamedTemporaryFile() as file, closing(sqlite3.connect(file.name)) as connection:
+        Path(file.name).write_bytes(content)
+        [(number,)] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,))
     page = int.from_bytes(content[16:18])
     return content[: (number - 1) * page] + bytes(page) + content[number * page :]
 
@@ -106,12 +111,12 @@ def test_backup_is_recorded_with_its_hash_and_is_the_last_one(installation):
 
 
 def test_backup_that_cannot_be_recorded_is_not_made(installation):
-    installation.sql("CREATE TRIGGER fault BEFORE INSERT ON audit_log BEGIN SELECT RAISE(FAIL, 'broken'); END")
+    installation.break_inserts("audit_log")
 
     with pytest.raises(Unavailable):
         back_up(installation)
     assert left_behind(installation) == set()
-    installation.sql("DROP TRIGGER fault")
+    installation.mend_inserts()
 
 
 def test_backup_replaces_nothing(installation):
@@ -129,12 +134,13 @@ def test_directory_that_cannot_be_written_is_named(installation):
         back_up(installation, "file/backup.tar")
 
 
+@pytest.mark.sqlite_only
 def test_damaged_database_is_not_backed_up_as_if_it_were_whole(installation):
     installation.add()
     installation.services.database.close()  # what it has read, or has not yet written to the file, stays good
     path = installation.settings.database
     whole = path.read_bytes()
-    path.write_bytes(without_the_page_of(installation, "end_entities_by_status", whole))
+    path.write_bytes(without_the_page_of("end_entities_by_status", whole))
 
     with pytest.raises(Unavailable, match=r"damaged|malformed"):
         back_up(installation)
@@ -186,7 +192,7 @@ def test_database_that_was_damaged_before_it_was_hashed_is_found(installation):
 
     def damage(files) -> None:
         old = files["midca.sqlite"]
-        new = without_the_page_of(installation, "end_entities_by_status", old)
+        new = without_the_page_of("end_entities_by_status", old)
         files["midca.sqlite"] = new
         hashes = (hashlib.sha256(content).hexdigest().encode() for content in (old, new))
         files["manifest.json"] = files["manifest.json"].replace(*hashes)

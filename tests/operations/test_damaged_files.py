@@ -1,4 +1,4 @@
-"""F16. Somebody removes, replaces or cuts off files of the database while the CA is at work."""
+"""F16. Somebody removes, replaces or cuts off files of an SQLite database while the CA is at work."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from tests.builders import csr, one_line
 from tests.children import die, in_child
 from tests.conftest import ACTOR
 
+pytestmark = pytest.mark.sqlite_only
 REQUEST = {"passwd": "dojot", "certificate": one_line(csr())}
 
 

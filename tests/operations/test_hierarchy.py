@@ -134,6 +134,7 @@ def test_ca_interrupted_before_its_certificate_file_gets_the_recorded_one(instal
     assert path.read_bytes() == before
 
 
+@pytest.mark.sqlite_only
 def test_missing_database_of_an_existing_ca_is_not_made_anew(installation, reopen):
     database = installation.settings.database
     moved = database.rename(database.with_suffix(".moved"))

@@ -91,11 +91,11 @@ def test_rotation_is_audited_without_the_secrets(installation, rotation):
 
 def test_rotation_that_cannot_be_audited_does_not_happen(installation, rotation):
     before = lines(installation), lines(installation, "pepper")
-    installation.sql("CREATE TRIGGER broken BEFORE INSERT ON audit_log BEGIN SELECT RAISE(FAIL, 'x'); END")
+    installation.break_inserts("audit_log")
     for act in (rotation.rotate_passphrase, rotation.rotate_pepper):
         with pytest.raises(Exception, match="cannot be used now"):
             act(ACTOR)
-    installation.sql("DROP TRIGGER broken")
+    installation.mend_inserts()
 
     assert (lines(installation), lines(installation, "pepper")) == before
 
@@ -205,7 +205,7 @@ def given(request, make_installation, tmp_path):
             (directory / "midca-key-passphrase").write_text(values["key_passphrase"])
             (directory / "midca-pepper").write_text(values["pepper"])
             environment = {"CREDENTIALS_DIRECTORY": str(directory)}
-        given = Installation(first.base, **environment)
+        given = first.again(**environment)
         opened.append(given)
         return given
 

@@ -265,10 +265,12 @@ def _resolve(path: str):
         return getattr(importlib.import_module(module), name)
 
 
-def init(base: Path, medium: Path, hierarchy: str = FAST):
+def init(base: Path, medium: Path, hierarchy: str = FAST, **environment: str):
     if not (base / "profiles").exists():
         profiles_directory(base / "profiles", hierarchy=hierarchy)
-    return open_services(settings_for(base), create=True, medium=Medium(medium, None, CIRCUMSTANCES))
+    return open_services(
+        settings_for(base, **environment), create=True, medium=Medium(medium, None, CIRCUMSTANCES)
+    )
 
 
 @pytest.mark.parametrize("below", [".", "usb", "ca", "ca/keys", "link"])
@@ -283,7 +285,7 @@ def test_medium_within_the_data_directory_is_refused_and_nothing_is_made(tmp_pat
 
 def test_root_that_is_online_already_is_not_said_to_be_offline(installation, tmp_path):
     with pytest.raises(ConfigurationError, match="was made with its key in"):
-        init(installation.base, tmp_path / "medium")
+        init(installation.base, tmp_path / "medium", **installation.environment)
     assert not (tmp_path / "medium" / "keys").exists()
 
 

@@ -210,18 +210,29 @@ def test_enrolment_settled_by_another_process_meanwhile_gives_the_one_stored_cer
     assert services.certificates.of_user("f60c28")[0].serial == issued.serial
 
 
-def test_a_database_that_forgot_its_cas_does_not_start(installation, database_kind):
-    """An empty file, as an interrupted restore leaves it, must not become a CA without memory."""
-    if database_kind != "sqlite":
-        pytest.skip("a file of SQLite's")
+@pytest.fixture
+def forgetful(installation, database_kind):
+    """An installation whose database is empty during the test."""
     installation.services.database.close()
-    content = installation.settings.database.read_bytes()
-    installation.settings.database.write_bytes(b"")
-    token = installation.settings.admin_token.read_text()
+    if database_kind == "sqlite":
+        content = installation.settings.database.read_bytes()
+        installation.settings.database.write_bytes(b"")
+        yield installation
+        installation.settings.database.write_bytes(content)
+    else:
+        installation.sql("ALTER SCHEMA public RENAME TO kept")
+        installation.sql("CREATE SCHEMA public")
+        yield installation
+        installation.sql("DROP SCHEMA public CASCADE")
+        installation.sql("ALTER SCHEMA kept RENAME TO public")
+
+
+def test_a_database_that_forgot_its_cas_does_not_start(forgetful):
+    """An empty one, as an interrupted restore leaves it, must not become a CA without memory."""
+    token = forgetful.settings.admin_token.read_text()
     with pytest.raises(ConfigurationError, match="knows nothing of the CA IOTmidCA"):
-        installation.open()
-    assert installation.settings.admin_token.read_text() == token
-    installation.settings.database.write_bytes(content)
+        forgetful.open()
+    assert forgetful.settings.admin_token.read_text() == token
 
 
 def test_a_pending_row_that_cannot_be_read_does_not_stop_the_start(installation, caplog):

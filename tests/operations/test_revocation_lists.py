@@ -216,12 +216,12 @@ def test_base64_never_fills_its_last_line(installation, lists, mid):
     padded = 0
     for number in range(40):
         installation.sql(
-            "INSERT INTO certificates SELECT ca_name, printf('%X', ?), state, certificate_type, username, subject_dn, "
-            "tbs, 'x' || ?, certificate, csr_sha256, public_key_sha256, certificate_profile, profile_sha256, "
+            "INSERT INTO certificates SELECT ca_name, ?, state, certificate_type, username, subject_dn, "
+            "tbs, ?, certificate, csr_sha256, public_key_sha256, certificate_profile, profile_sha256, "
             "not_before, not_after, created_at, created_at, 0, NULL, 0, 1 FROM certificates "
             "WHERE username = 'IOTrootCA' AND ca_name = 'IOTrootCA'",
-            1 << number,
-            number,
+            f"{1 << number:X}",
+            f"x{number}",
         )
         installation.sql("UPDATE certificates SET ca_name = 'IOTmidCA' WHERE tbs_sha256 LIKE 'x%'")
         stored = lists.issue(mid, ACTOR)
@@ -291,7 +291,7 @@ def test_a_list_from_a_clock_that_was_ahead_is_replaced_not_served(installation,
 @pytest.mark.parametrize("changed", [{"MIDCA_PUBLIC_URL": "http://new.example"}, {"MIDCA_CRL_HOURS": "24"}], ids=str)
 def test_a_list_that_would_say_something_else_now_is_due(installation, changed):
     installation.services.database.close()
-    later = Installation(installation.base, **changed)
+    later = installation.again(**changed)
     try:
         assert later.services.revocation_lists.issue_due(ACTOR) == 0, "the start issued what was due"
         numbers = {number for (number,) in installation.sql(_NUMBERS)}

@@ -133,6 +133,8 @@ def test_common_name_is_one_attribute_whatever_syntax_it_holds(username):
         ("CN=a\\ ", "blank"),
         ("CN=" + "a" * 65, "64"),
         ("O=" + "a" * 129, "128"),
+        (",".join(["O=" + "\\," * 128] * 8), "2048"),
+        (",".join(["O=" + "a"] * 33), "32"),
     ],
 )
 def test_text_that_is_no_acceptable_name_is_refused_with_the_reason(text, reason):

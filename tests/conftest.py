@@ -1,7 +1,6 @@
 import os
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from app.web import create_app
 from tests.builders import Clock, profiles_directory
 from tests.oracle_net import NET, Net, cast
 from tests.postgresql import Postgresql
+from tests.postgresql_copies import Copies
 from tests.read_once import remember
 from tests.signer_oracle import SignerOracle
 
@@ -86,6 +86,11 @@ def postgresql():
 def postgresql_template(tmp_path_factory: pytest.TempPathFactory, postgresql) -> Path:
     """The same as ``data_template``, with the rows in the database ``template``."""
     return make_template(tmp_path_factory.mktemp("postgresql"), MIDCA_DATABASE=postgresql.create("template"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_copies(postgresql, postgresql_template: Path) -> Copies:
+    return Copies(postgresql, "template")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -236,15 +241,15 @@ class Installation:
 
 @pytest.fixture
 def make_installation(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path):
-    made, databases = [], []
+    made, taken = [], []
     template = request.getfixturevalue("data_template" if database_kind == "sqlite" else "postgresql_template")
 
     def make(**environment: str) -> Installation:
         base = tmp_path / f"installation{len(made)}"
         shutil.copytree(template, base)
         if database_kind == "postgresql":
-            databases.append(f"t{uuid.uuid4().hex}")
-            environment["MIDCA_DATABASE"] = request.getfixturevalue("postgresql").create(databases[-1], "template")
+            taken.append(request.getfixturevalue("postgresql_copies").take())
+            environment["MIDCA_DATABASE"] = taken[-1]
         made.append(Installation(base, **environment))
         return made[-1]
 
@@ -252,8 +257,8 @@ def make_installation(request: pytest.FixtureRequest, database_kind: str, tmp_pa
     for installation in made:
         installation.check()
         installation.services.database.close()
-    for name in databases:
-        request.getfixturevalue("postgresql").drop(name)
+    for address in taken:
+        request.getfixturevalue("postgresql_copies").give_back(address)
 
 
 @pytest.fixture

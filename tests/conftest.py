@@ -93,13 +93,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what has nothing to do with PostgreSQL where only that is asked for."""
-    if os.environ.get("MIDCA_TEST_DATABASE") != "postgresql":
-        return
+    """Leave out what has nothing to do with PostgreSQL where only that is asked for.
+
+    And on PostgreSQL what is about SQLite alone with one of its parameters: ``pytest.param(..., marks=sqlite_only)``.
+    """
+    alone = os.environ.get("MIDCA_TEST_DATABASE") == "postgresql"
     kept, left_out = [], []
     for item in items:
         kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
-        (kept if kind == "postgresql" else left_out).append(item)
+        wanted = item.get_closest_marker("sqlite_only") is None if kind == "postgresql" else not alone
+        (kept if wanted else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 

@@ -13,19 +13,19 @@ from tests.conftest import ACTOR
 
 REQUEST = one_line(csr())
 OTHER = one_line(csr(signing_key=key(1)))
-FAULTS = {
-    "a constraint": "SELECT RAISE(FAIL, 'broken')",
-    "an error": "SELECT json('broken')",
+FAULTS = {  # in the words of SQLite and of PostgreSQL
+    "a constraint": ("SELECT RAISE(FAIL, 'broken')", "RAISE check_violation"),
+    "an error": ("SELECT json('broken')", "PERFORM json 'broken'"),
 }
 BEFORE_SIGNING = {
-    "claim": "BEFORE UPDATE ON end_entities WHEN NEW.status = 30",
+    "claim": "BEFORE UPDATE ON end_entities FOR EACH ROW WHEN (NEW.status = 30)",
     "pending row": "BEFORE INSERT ON certificates",
     "audit entry": "BEFORE INSERT ON audit_log",
 }
 AFTER_SIGNING = {
     "issued row": "BEFORE UPDATE ON certificates",
-    "end entity": "BEFORE UPDATE ON end_entities WHEN NEW.status = 40",
-    "second audit entry": "BEFORE INSERT ON audit_log WHEN NEW.entry LIKE '%certificate.issued%'",
+    "end entity": "BEFORE UPDATE ON end_entities FOR EACH ROW WHEN (NEW.status = 40)",
+    "second audit entry": "BEFORE INSERT ON audit_log FOR EACH ROW WHEN (NEW.entry LIKE '%certificate.issued%')",
 }
 
 pytestmark = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -33,10 +33,24 @@ pytestmark = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 
 @pytest.fixture
 def break_at(installation):
-    def break_at(moment: str, fault: str) -> None:
-        installation.sql(f"CREATE TRIGGER fault {moment} BEGIN {fault}; END")
+    """Have a statement fail from now on: where a trigger says, with one of the faults."""
+
+    def break_at(moment: str, fault: tuple[str, str]) -> None:
+        row = moment if "FOR EACH ROW" in moment else f"{moment} FOR EACH ROW"
+        if installation.settings.database_address:
+            installation.sql(f"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {fault[1]}; END$$")
+            installation.sql(f"CREATE TRIGGER fault {row} EXECUTE FUNCTION fault()")
+        else:
+            installation.sql(f"CREATE TRIGGER fault {row} BEGIN {fault[0]}; END")
 
     return break_at
+
+
+@pytest.fixture
+def mend(installation):
+    """Take that trigger away."""
+    drop = "DROP FUNCTION fault CASCADE" if installation.settings.database_address else "DROP TRIGGER fault"
+    return lambda: installation.sql(drop)
 
 
 def enrol(installation):
@@ -55,7 +69,7 @@ def snapshot(installation, *tables: str):
 
 
 @pytest.mark.parametrize("moment", BEFORE_SIGNING.values(), ids=BEFORE_SIGNING)
-def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at, moment, fault):
+def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at, mend, moment, fault):
     installation.add()
     before, signed = snapshot(installation), installation.oracle.signed()
     break_at(moment, fault)
@@ -65,12 +79,14 @@ def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at
     assert answer.status_code == 503, answer.text
     assert snapshot(installation) == before
     assert installation.oracle.signed() == signed
-    installation.sql("DROP TRIGGER fault")
+    mend()
     assert enrol(installation).status_code == 200
 
 
 @pytest.mark.parametrize("moment", AFTER_SIGNING.values(), ids=AFTER_SIGNING)
-def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets(installation, break_at, moment, fault):
+def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets(
+    installation, break_at, mend, moment, fault
+):
     installation.add()
     break_at(moment, fault)
 
@@ -79,7 +95,7 @@ def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets
     assert answer.status_code == 503, answer.text
     assert installation.sql("SELECT state FROM certificates WHERE certificate_type = 1") == [("pending",)]
     installation.check()
-    installation.sql("DROP TRIGGER fault")
+    mend()
     again = enrol(installation)
     assert again.status_code == 200
     serial = x509.load_pem_x509_certificate(wrapped(again.json["status"]["data"]).encode()).serial_number
@@ -111,7 +127,9 @@ ACTS_OVER_HTTP = {
 
 
 @pytest.mark.parametrize("act", ACTS_OVER_HTTP.values(), ids=ACTS_OVER_HTTP)
-def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(installation, admin, break_at, fault, act):
+def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(
+    installation, admin, break_at, mend, fault, act
+):
     installation.add()
     path = signed_device(installation)
     before, signed = snapshot(installation, *SNAPSHOT, "revocation_lists"), installation.oracle.signed()
@@ -122,7 +140,7 @@ def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(instal
     assert answer.status_code == 503, answer.text
     assert snapshot(installation, *SNAPSHOT, "revocation_lists") == before
     assert installation.oracle.signed() == signed
-    installation.sql("DROP TRIGGER fault")
+    mend()
     assert AuditVerification(installation.services.checkpoints).run().findings.found == []
 
 

@@ -19,9 +19,11 @@ def reopen(installation):
         found.services.database.close()
 
 
-@pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.sqlite_only)], ids=["write-ahead log", "rollback journal"])
+@pytest.fixture(
+    params=[True, pytest.param(False, marks=pytest.mark.sqlite_only)], ids=["write-ahead log", "rollback journal"]
+)
 def journal(request, monkeypatch):
-    """How SQLite keeps transactions whole; asked for before the installation that is to have it. PostgreSQL has one way."""
+    """How SQLite keeps transactions whole; asked for before the installation that is to have it."""
     monkeypatch.setattr(SqliteDatabase.__init__, "__kwdefaults__", {"wal": request.param})
     return "wal" if request.param else "truncate"
 

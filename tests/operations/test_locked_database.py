@@ -4,10 +4,8 @@ import subprocess
 import sys
 import threading
 
-import psycopg
 import pytest
 
-from app.store.postgresql import PostgresWritingConnection
 from app.web import create_app
 from tests.builders import csr, one_line
 
@@ -22,7 +20,6 @@ sys.stdin.read()
 """
 HOLD_POSTGRESQL = """
 import sys
-import psycopg
 connection = psycopg.connect(sys.argv[1])
 for (table,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
     connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")

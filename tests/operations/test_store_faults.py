@@ -1,5 +1,7 @@
 """The database fails at one statement: the caller is refused, and nothing is half done (F09, F30)."""
 
+from functools import partial
+
 import pytest
 from cryptography import x509
 
@@ -33,24 +35,17 @@ pytestmark = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 
 @pytest.fixture
 def break_at(installation):
-    """Have a statement fail from now on: where a trigger says, with one of the faults."""
+    """Has a statement fail from now on, with one of the faults; returns what mends it."""
 
-    def break_at(moment: str, fault: tuple[str, str]) -> None:
-        row = moment if "FOR EACH ROW" in moment else f"{moment} FOR EACH ROW"
+    def break_at(moment: str, fault: tuple[str, str]):
         if installation.settings.database_address:
             installation.sql(f"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {fault[1]}; END$$")
-            installation.sql(f"CREATE TRIGGER fault {row} EXECUTE FUNCTION fault()")
-        else:
-            installation.sql(f"CREATE TRIGGER fault {row} BEGIN {fault[0]}; END")
+            installation.sql(f"CREATE TRIGGER fault {moment} EXECUTE FUNCTION fault()")
+            return partial(installation.sql, "DROP FUNCTION fault CASCADE")
+        installation.sql(f"CREATE TRIGGER fault {moment} BEGIN {fault[0]}; END")
+        return partial(installation.sql, "DROP TRIGGER fault")
 
     return break_at
-
-
-@pytest.fixture
-def mend(installation):
-    """Take that trigger away."""
-    drop = "DROP FUNCTION fault CASCADE" if installation.settings.database_address else "DROP TRIGGER fault"
-    return lambda: installation.sql(drop)
 
 
 def enrol(installation):
@@ -69,10 +64,10 @@ def snapshot(installation, *tables: str):
 
 
 @pytest.mark.parametrize("moment", BEFORE_SIGNING.values(), ids=BEFORE_SIGNING)
-def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at, mend, moment, fault):
+def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at, moment, fault):
     installation.add()
     before, signed = snapshot(installation), installation.oracle.signed()
-    break_at(moment, fault)
+    mend = break_at(moment, fault)
 
     answer = enrol(installation)
 
@@ -84,11 +79,9 @@ def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at
 
 
 @pytest.mark.parametrize("moment", AFTER_SIGNING.values(), ids=AFTER_SIGNING)
-def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets(
-    installation, break_at, mend, moment, fault
-):
+def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets(installation, break_at, moment, fault):
     installation.add()
-    break_at(moment, fault)
+    mend = break_at(moment, fault)
 
     answer = enrol(installation)
 
@@ -127,13 +120,11 @@ ACTS_OVER_HTTP = {
 
 
 @pytest.mark.parametrize("act", ACTS_OVER_HTTP.values(), ids=ACTS_OVER_HTTP)
-def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(
-    installation, admin, break_at, mend, fault, act
-):
+def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(installation, admin, break_at, fault, act):
     installation.add()
     path = signed_device(installation)
     before, signed = snapshot(installation, *SNAPSHOT, "revocation_lists"), installation.oracle.signed()
-    break_at("BEFORE INSERT ON audit_log", fault)
+    mend = break_at("BEFORE INSERT ON audit_log", fault)
 
     answer = act(create_app(installation.services).test_client(), admin, path)
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from app.bootstrap import open_services
-from app.errors import WrongStatus
+from app.errors import StoreUnavailable, WrongStatus
 from app.pki.write_ahead_key import write_ahead_key
 from app.store.group_commit import WritingConnection
 from app.store.postgresql import PostgresWritingConnection
@@ -40,9 +40,12 @@ def enrol_and_die(settings, oracle, method: str, call: int, moment: str) -> None
     wrap = (lambda key: write_ahead_key(key, lambda _: die())) if method == "sign" else oracle.wrap
     services = open_services(settings, signing_key=wrap).services
     if method != "sign":
-        kind = PostgresWritingConnection if settings.database_address else SqliteWritingConnection
-        kill_at(kind, method, call, moment)
+        kill_at(writing_connection(settings), method, call, moment)
     services.issuance.issue("f60c28", "dojot", REQUEST, ACTOR)
+
+
+def writing_connection(settings) -> type[WritingConnection]:
+    return PostgresWritingConnection if settings.database_address else SqliteWritingConnection
 
 
 def kill_at(kind: type[WritingConnection], method: str, call: int, moment: str) -> None:
@@ -79,3 +82,27 @@ def test_device_whose_ca_was_killed_asks_again_and_gets_its_one_certificate(inst
     assert services.audit_verification.run().findings.found == []
     with pytest.raises(WrongStatus, match="GENERATED"):
         services.issuance.issue("f60c28", "dojot", OTHER_REQUEST, ACTOR)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_commit_whose_answer_is_lost_was_one_all_the_same(installation, monkeypatch, call):
+    """As when the connection to PostgreSQL ends just then: what was refused is on record, and found by the next try."""
+    installation.add()
+    kind = writing_connection(installation.settings)
+    real, calls = kind.commit, iter(range(1, 100))
+
+    def unanswered(connection):
+        real(connection)
+        if next(calls) == call:
+            raise StoreUnavailable("The answer is lost.")
+
+    monkeypatch.setattr(kind, "commit", unanswered)
+    with pytest.raises(StoreUnavailable):
+        installation.sign("f60c28", "dojot", REQUEST)
+    with pytest.raises(WrongStatus, match="GENERATED"):
+        installation.sign("f60c28", "dojot", OTHER_REQUEST)
+    issued = installation.sign("f60c28", "dojot", REQUEST)
+
+    rows = installation.sql("SELECT serial, state FROM certificates WHERE certificate_type = 1")
+    assert rows == [(issued.serial, "issued")]
+    assert installation.services.audit_verification.run().findings.found == []

@@ -20,6 +20,7 @@ sys.stdin.read()
 """
 HOLD_POSTGRESQL = """
 import sys
+import psycopg
 connection = psycopg.connect(sys.argv[1])
 for (table,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
     connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")

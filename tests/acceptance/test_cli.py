@@ -305,6 +305,7 @@ def test_version_needs_no_data_directory(empty):
         ("ca", "show", "NoCA"),
         ("cert", "show", "ABCDEF"),
         ("cert", "show", "not hexadecimal"),
+        ("cert", "find", "--serial", "not hexadecimal"),
         ("token", "revoke", "nothing"),
         ("token", "create", "admin"),
         ("token", "create", "x", "--tenant", "A"),

@@ -73,7 +73,7 @@ def find(
     """Find certificates by what is known of them, newest first; --serial and --ends-within give their own order."""
     opened = services()
     search = CertificateSearch(
-        serial=serial and serial.replace(":", "").upper().lstrip("0"),
+        serial=None if serial is None else canonical_serial(serial.replace(":", "")),
         entity=entity,
         subject=subject,
         ca_name=opened.authorities.named(ca).name if ca else None,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from app.errors import NotFound, Unavailable
+from app.files.protected import writing_once
 from app.frontends.admin_cli.context import (
     Failed,
     json_option,
@@ -93,7 +94,12 @@ def consistency(old: int) -> None:
 @click.option("--from", "first", type=click.IntRange(1), default=1, show_default=True, metavar="SEQ")
 @refusals_fail
 def export(file: Path | None, first: int) -> None:
-    """Write the entries from SEQ on as JSON lines, and the newest checkpoint behind them [to standard output]."""
+    """Write the entries from SEQ on as JSON lines, and the newest checkpoint behind them [to standard output].
+
+    FILE is a new one that nobody else may read (0600): names and addresses are in it.
+    """
+    if file is not None and file.exists():
+        raise Failed(f"{file} is there already; an export replaces nothing.")
     checkpoints, end = services().checkpoints, None
     try:
         checkpoints.write()
@@ -101,12 +107,14 @@ def export(file: Path | None, first: int) -> None:
     except Unavailable as problem:  # a log that contradicts its checkpoints is evidence, and is handed out as it is
         click.echo(f"midca: WARNING: {problem}", err=True)
     try:
-        with click.open_file(str(file or "-"), "x" if file else "w", encoding="utf-8") as output:
+        with click.open_file("-", "wb") if file is None else writing_once(file) as output:
             for page in checkpoints.log.pages(after=first - 1):
-                output.writelines(f"{entry}\n" for seq, _, entry, _ in page if end is None or seq <= end.size)
+                output.writelines(f"{entry}\n".encode() for seq, _, entry, _ in page if end is None or seq <= end.size)
             head = end or checkpoints.store.newest()
-            output.write(head.note if head else "")
+            output.write(head.note.encode() if head else b"")
     except OSError as error:
+        if file is None:
+            raise
         raise Failed(f"{file} cannot be written: {error.strerror}.") from error
 
 

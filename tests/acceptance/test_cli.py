@@ -176,6 +176,23 @@ def test_ca_show_pem_is_a_ca_file_with_the_whole_chain(midca):
     assert chain == [midca.authority("IOTmidCA"), midca.authority("IOTrootCA")]
 
 
+@pytest.mark.parametrize("arguments", ["ca show IOTmidCA", "crl show", "cert show {serial}"])
+def test_pem_goes_into_json_when_both_are_asked_for(midca, arguments):
+    shown = arguments.format(serial=f"{midca.authority('IOTmidCA').serial_number:X}").split()
+
+    told = midca.json(*shown, "--pem")
+
+    assert told.pop("pem") == midca(*shown, "--pem")
+    assert told == midca.json(*shown)
+
+
+def test_pem_of_a_certificate_of_which_there_is_only_the_serial_is_refused(midca):
+    midca("cert", "revoke", "ABCDEF", "--unknown")
+
+    assert "only a record" in midca("cert", "show", "ABCDEF", "--pem", status=1)
+    assert midca.json("cert", "show", "ABCDEF", "--pem")["pem"] is None
+
+
 def test_entity_add_without_a_password_file_shows_a_random_password_once(midca):
     assert len(midca.json("entity", "add", "f60c28")["password"]) == 32
     assert "password" not in midca.json("entity", "show", "f60c28")

@@ -121,6 +121,6 @@ def events(*, once: bool) -> None:
 @refusals_fail
 def reload_profiles(*, as_json: bool) -> None:
     """Check the certificate and end entity profiles and have the running server read them and the CAs again."""
-    pid = program().reload()
-    told = f"The profiles are good; the server (process {pid}) reads them again."
-    print_done(told, {"process": pid}, as_json=as_json)
+    pid, checked = program().reload(), program().profiles().absolute()
+    told = f"The profiles in {checked} are good; the server (process {pid}) reads those it was started with again."
+    print_done(told, {"process": pid, "profiles": str(checked)}, as_json=as_json)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import urllib.request
-from http.client import HTTPException
+from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,8 @@ import click
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from app.client.errors import ClientError
+from app.client.http_server import HttpServer, refusal
 from app.errors import InvalidInput, UnknownAuthority
 from app.frontends.admin_cli.context import Failed, json_option, print_fields, refusals_fail, services
 from app.operations.authorities import Authorities
@@ -21,7 +23,7 @@ from app.pki.distinguished_name import to_string
 from app.pki.ocsp import IssuerId, OcspRequest
 from app.pki.ocsp_verification import VerifiedAnswer, verified
 
-_TIMEOUT: Final = 10  # seconds
+_MAX_SECONDS: Final = 10.0
 _MAX_ANSWER: Final = 64 * 1024
 _NONCE: Final = 32  # octets, RFC 9654 section 2.1
 
@@ -35,18 +37,21 @@ def ocsp() -> None:
 @click.argument("certificate", metavar="SERIAL|CERTIFICATE.pem")
 @click.option("--ca", help="The CA that issued it  [IOTmidCA; of a file: the one it names]")
 @click.option("--url", help="Ask this responder over HTTP, e.g. http://127.0.0.1:5583/ocsp.")
+@click.option("--https-ca", type=click.Path(path_type=Path, dir_okay=False), help="CAs to trust for https at --url.")
 @json_option
 @refusals_fail
-def query(certificate: str, ca: str | None, url: str | None, *, as_json: bool) -> None:
+def query(certificate: str, ca: str | None, url: str | None, https_ca: Path | None, *, as_json: bool) -> None:
     """Ask for the status of a certificate, and verify the answer against the CA.
 
     Without --url this process answers, from the same database and by the same key as the server.
     """
+    if https_ca and url is None:
+        raise click.UsageError("--https-ca goes with --url")
     opened = services()
     authority, serial = _subject(opened.authorities, certificate, ca)
     request = OcspRequest(IssuerId.of(authority.certificate, "sha256"), serial, secrets.token_bytes(_NONCE))
     der = request.encoded()
-    answer = opened.ocsp.answer(der).der if url is None else _fetch(url, der)
+    answer = opened.ocsp.answer(der).der if url is None else _fetch(url, https_ca, der)
     believed = verified(answer, request, authority.certificate, opened.ocsp.now())
     fields = {"serial": serial_hex(serial), "ca": authority.name} | _described(believed)
     print_fields({name: value for name, value in fields.items() if value or as_json}, as_json=as_json)
@@ -74,16 +79,15 @@ def _issuer(authorities: Authorities, certificate: x509.Certificate) -> Certific
     raise UnknownAuthority("None of the CAs here issued that certificate.")
 
 
-def _fetch(url: str, request: bytes) -> bytes:
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("it must begin with http:// or https://", param_hint="--url")
-    asked = urllib.request.Request(url, request, {"Content-Type": "application/ocsp-request"})  # noqa: S310 -- see above
+def _fetch(url: str, https_ca: Path | None, request: bytes) -> bytes:
     try:
-        with urllib.request.urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 -- the same
-            content: bytes = answer.read(_MAX_ANSWER)
-            return content
-    except (OSError, HTTPException, ValueError) as error:
-        raise Failed(f"{url} does not answer: {error}.") from error
+        responder = replace(HttpServer.at(url, ca_file=https_ca), max_seconds=_MAX_SECONDS, max_bytes=_MAX_ANSWER)
+        answer = responder.ask("POST", "", request, {"Content-Type": "application/ocsp-request"})
+        if answer.status != HTTPStatus.OK:
+            raise refusal(answer, responder.url)
+    except ClientError as error:
+        raise Failed(f"{error} {error.advice}".strip()) from error
+    return answer.body
 
 
 def _described(answer: VerifiedAnswer) -> dict[str, str | None]:

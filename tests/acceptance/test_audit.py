@@ -128,6 +128,7 @@ def test_export_is_the_entries_and_a_checkpoint_of_them_all(base):
     assert int(size) == len(entries)
     assert signature.startswith(f"\N{EM DASH} {origin} ")
     assert midca(base, "export", "--from", "16").stdout.startswith('{"action":"entity.added"')
+    assert midca(base, "export", "-").stdout == midca(base, "export").stdout == (base / "out").read_text()
     assert "out is there already" in midca(base, "export", "out", status=1).stderr
 
 

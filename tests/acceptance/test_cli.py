@@ -328,14 +328,31 @@ def test_version_needs_no_data_directory(empty):
         ("token", "create", "x", "--tenant", "A"),
         ("token", "create", "x", "--role", "registrar", "--tenant", "A:B"),
         ("token", "create", "x", "--certificate", __file__),
+        ("audit", "list", "--since", "0001-01-01T00:00:00+14:00"),  # a year before the first, seen from Greenwich
+        ("audit", "export", "x" * 300),  # longer than the name of a file can be
+        ("backup", "x" * 300),
+        ("backup", "verify", __file__),
+        ("backup", "verify", "/proc/self/mem"),  # cannot be read, as on a broken disk
     ],
-    ids=" ".join,
+    ids=lambda arguments: " ".join(arguments)[:60],
 )
 def test_a_refusal_is_one_sentence_and_status_1(midca, arguments):
     sentence = midca(*arguments, status=1)
 
     assert sentence.startswith("midca: ")
     assert sentence.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("ca", "list"), ("audit", "export"), ("audit", "export", "--from", "9999")], ids=" ".join
+)
+def test_output_that_cannot_be_written_is_a_sentence_and_status_1(midca, arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [MIDCA, *arguments], env=environment(midca.base), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (1, b"midca: The output cannot be written: No space left on device.\n")
 
 
 def test_adding_an_end_entity_twice_is_refused(midca):
@@ -346,7 +363,13 @@ def test_adding_an_end_entity_twice_is_refused(midca):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nothing",), ("entity", "add"), ("ca", "list", "--no-such-option"), ("serve", "--port", "0")],
+    [
+        ("nothing",),
+        ("entity", "add"),
+        ("ca", "list", "--no-such-option"),
+        ("serve", "--port", "0"),
+        ("audit", "show", str(2**63)),
+    ],
     ids=" ".join,
 )
 def test_a_wrong_command_line_is_status_2(midca, arguments):

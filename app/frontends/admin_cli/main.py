@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -54,6 +55,18 @@ class _Subjects(click.Group):
             return super().get_command(ctx, cmd_name)
         subject: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name.replace("-", "_"))
         return subject
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a file or an output that cannot be used is a sentence, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except PermissionError:
+            raise  # the program knows whose files they are
+        except OSError as error:
+            if error.filename is None and error.errno != errno.ENOSPC:
+                raise
+            where = "The output cannot be written" if error.filename is None else error.filename
+            raise Failed(f"{where}: {error.strerror}.") from error
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001

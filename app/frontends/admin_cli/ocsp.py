@@ -64,7 +64,9 @@ def _subject(authorities: Authorities, certificate: str, ca: str | None) -> tupl
         return authorities.named(ca or "IOTmidCA"), int(canonical_serial(certificate.replace(":", "")), 16)
     try:
         read = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise InvalidInput(f"{path} is no certificate in PEM.") from error
     return authorities.named(ca) if ca else _issuer(authorities, read), read.serial_number
 

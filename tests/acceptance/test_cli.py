@@ -329,12 +329,13 @@ def test_version_needs_no_data_directory(empty):
         ("token", "create", "x", "--role", "registrar", "--tenant", "A:B"),
         ("token", "create", "x", "--certificate", __file__),
         ("audit", "list", "--since", "0001-01-01T00:00:00+14:00"),  # a year before the first, seen from Greenwich
+        ("cert", "find", "--entity", "\udcff"),  # a byte that is no UTF-8
         ("audit", "export", "x" * 300),  # longer than the name of a file can be
         ("backup", "x" * 300),
         ("backup", "verify", __file__),
         ("backup", "verify", "/proc/self/mem"),  # cannot be read, as on a broken disk
     ],
-    ids=lambda arguments: " ".join(arguments)[:60],
+    ids=lambda arguments: ascii(" ".join(arguments))[1:-1][:60],
 )
 def test_a_refusal_is_one_sentence_and_status_1(midca, arguments):
     sentence = midca(*arguments, status=1)

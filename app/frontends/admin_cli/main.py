@@ -57,7 +57,7 @@ class _Subjects(click.Group):
         return subject
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a file or an output that cannot be used is a sentence, not a traceback."""
+        """Run a command; a file, an output or a text that cannot be used is a sentence, not a traceback."""
         try:
             return super().invoke(ctx)
         except PermissionError:
@@ -67,6 +67,8 @@ class _Subjects(click.Group):
                 raise
             where = "The output cannot be written" if error.filename is None else error.filename
             raise Failed(f"{where}: {error.strerror}.") from error
+        except UnicodeEncodeError as error:  # an argument in another encoding than the shell's
+            raise Failed(f"{error.object[:80]!r} is no text in {error.encoding}.") from error
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001

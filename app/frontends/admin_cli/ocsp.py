@@ -61,7 +61,11 @@ def _subject(authorities: Authorities, certificate: str, ca: str | None) -> tupl
     """Return who issued the certificate, and its serial."""
     path = Path(certificate)
     if not path.is_file():
-        return authorities.named(ca or "IOTmidCA"), int(canonical_serial(certificate.replace(":", "")), 16)
+        try:
+            serial = canonical_serial(certificate.replace(":", ""))
+        except InvalidInput as error:
+            raise InvalidInput(f"{certificate[:80]!r} is neither a file nor a hexadecimal serial number.") from error
+        return authorities.named(ca or "IOTmidCA"), int(serial, 16)
     try:
         read = x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as error:

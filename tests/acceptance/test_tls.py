@@ -85,6 +85,16 @@ def test_curl_and_openssl_speak_with_it(server):
     assert "Verify return code: 0 (ok)" in run("openssl", "s_client", *options, input="").stdout
 
 
+def test_ocsp_query_trusts_the_ca_it_is_given(server):
+    asked = ("ocsp", "query", server.data / "ca" / "certificates" / "IOTmidCA.pem")
+    responder = ("--url", f"https://localhost:{server.port}/ocsp")
+
+    told = midca(server, *asked, *responder, "--https-ca", server.base / "ca.pem", "--json")
+
+    assert json.loads(told)["status"] == "good"
+    assert "name its file (--https-ca)" in midca(server, *asked, *responder, status=1)
+
+
 def test_device_enrols_by_midca_retrieve_and_midca_dojot_check_reaches_it(server, tmp_path):
     assert server.register("f60c28", "dojot").status == 200
     address = f"https://localhost:{server.port}"

@@ -126,8 +126,9 @@ class ProfileSchema(Schema):
         strict=True,
         validate=validate.Range(1, 365),
         metadata=about(
-            "Days before the end of its certificate in which an end entity may enrol again, with the password it has or "
-            "by EST with the certificate. At most half of its life; once that ended, or its newest was revoked, it may not.",
+            "Days before the end of its certificate in which an end entity may enrol again, with the password it has "
+            "or by EST with the certificate. At most half of its life; once that ended, or its newest was revoked, it "
+            "may not.",
             30,
             "EJBCA end entity profile, renew days before expiration",
         ),

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """An end entity, and the certificate of its that was shown."""
+
+    username: str
+    certificate: x509.Certificate
+
+
+@dataclass(frozen=True)
 class Reenrolment:
     """Lets the holder of a good certificate get the next one, when its profile lets certificates be renewed.
 
@@ -34,37 +42,42 @@ class Reenrolment:
 
     issuance: Issuance
 
-    def issue(self, shown: str, csr: str, actor: Actor) -> IssuedCertificate:
-        """Return a certificate from ``csr`` (base64 of DER, or PEM) for whose certificate ``shown`` (PEM) is.
+    def holder(self, shown: str) -> Holder:
+        """Return whose certificate ``shown`` (PEM) is, good or not.
 
-        Whoever ends TLS has verified that the caller has its key. Raises :class:`NotAuthenticated` unless it is this
-        CA's, for an end entity, and good; and a :class:`Refusal` as :meth:`Issuance.issue` does. A renewal whose answer
-        was lost gives the same certificate to the same request, although the one that is shown was superseded by it.
+        Whoever ends TLS has verified that the caller has its key. Raises :class:`NotAuthenticated` unless this CA
+        issued it, to an end entity.
         """
         certificate = _read(shown)
-        username = self._stored(certificate).username
-        actor = replace(actor, name=username, how="entity certificate")
+        return Holder(self._stored(certificate).username, certificate)
+
+    def issue(self, holder: Holder, csr: str, actor: Actor) -> IssuedCertificate:
+        """Return a certificate for the holder from ``csr`` (base64 of DER, or PEM).
+
+        Raises :class:`NotAuthenticated` unless the certificate that was shown is good, and a :class:`Refusal` as
+        :meth:`Issuance.issue` does. A renewal whose answer was lost gives the same certificate to the same request,
+        although the one that is shown was superseded by it.
+        """
+        actor = replace(actor, name=holder.username, how="entity certificate")
         try:
             request = CertificationRequest.from_text(csr)
-            _check_same_names(request, certificate)
+            _check_same_names(request, holder.certificate)
             try:
-                return self._issue(username, certificate, request, actor)
+                return self._issue(holder, request, actor)
             except LostTheRace:  # the winner may have brought the same request, so look again
-                return self._issue(username, certificate, request, actor)
+                return self._issue(holder, request, actor)
         except Refusal as refusal:
-            self.issuance.record_refusal(username, refusal, actor)
+            self.issuance.record_refusal(holder.username, refusal, actor)
             raise
 
-    def _issue(
-        self, username: str, certificate: x509.Certificate, request: CertificationRequest, actor: Actor
-    ) -> IssuedCertificate:
-        entity = self.issuance.signing.end_entities.find(username)
+    def _issue(self, holder: Holder, request: CertificationRequest, actor: Actor) -> IssuedCertificate:
+        entity = self.issuance.signing.end_entities.find(holder.username)
         if entity is None:
-            raise NotAuthenticated(f"There is no end entity {username} any more.")
-        self._check_good(certificate, superseded=True)
+            raise NotAuthenticated(f"There is no end entity {holder.username} any more.")
+        self._check_good(holder.certificate, superseded=True)
 
         def check(entity: EndEntity) -> None:
-            self._check_good(certificate, superseded=False)
+            self._check_good(holder.certificate, superseded=False)
             self._check_may_renew(entity)
 
         return self.issuance.issue_to(entity, request, None, actor, check)
@@ -104,7 +117,7 @@ class Reenrolment:
 def _read(shown: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(shown.encode())
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise NotAuthenticated("The client certificate cannot be read.") from error
 
 

@@ -1,6 +1,8 @@
 """Enrolment over Secure Transport (RFC 7030), without the network: whom it answers, and with what."""
 
 import base64
+import logging
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -156,6 +158,19 @@ def test_body_that_is_no_request_is_refused(client, installation, body):
     assert installation.services.end_entities.find("f60c28").status is EndEntityStatus.NEW
 
 
+def test_document_tells_of_a_key_that_is_another_holders_and_a_profile_that_is_gone(client, installation):
+    installation.add()
+    installation.add("another")
+    certificates(enrol(client, headers=basic("another")))
+
+    assert "same key as another user" in refused(enrol(client, headers=basic()), 409)
+    installation.sql("UPDATE end_entities SET certificate_profile = 'gone'")
+    assert "profile gone does not exist" in refused(enrol(client, headers=basic()), 404)
+    for operation in ("simpleenroll", "simplereenroll"):
+        described = client.get("/openapi.json").json["paths"][f"{EST}/{operation}"]["post"]
+        assert {"404", "409"} <= described["responses"].keys()
+
+
 @pytest.mark.parametrize("operation", ["serverkeygen", "fullcmc", "IOTmidCA/simpleenroll"])
 def test_what_is_optional_is_not_there(client, operation):
     refused(enrol(client, operation=operation, headers=basic()), 404)
@@ -190,10 +205,11 @@ class Behind:
         self.installation.clock.advance(days=-29)
 
     def renew(self, certificate, *, request=None, number: int = 1, headers=None, peer=PROXY):
+        pem = certificate if isinstance(certificate, str) else certificate.public_bytes(Encoding.PEM).decode()
         shown = {
             "X-Midca-Proxy-Secret": self.secret,
             "X-SSL-Client-Verify": "SUCCESS",
-            "X-SSL-Client-Cert": quote(certificate.public_bytes(Encoding.PEM).decode()),
+            "X-SSL-Client-Cert": quote(pem),
         }
         request = request or one_line(csr("f60c28", signing_key=key(number)))
         return enrol(
@@ -303,6 +319,25 @@ def test_certificate_that_is_none_of_an_end_entity_renews_nothing(behind):
     behind.first()
     for ca in behind.installation.services.authorities:
         assert "not one that this CA issued" in challenged(behind.renew(ca.certificate))
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_certificate_of_a_version_that_there_is_not_renews_nothing(behind, version):
+    """What a CA that is accepted beside this one may have signed."""
+    der = behind.first().public_bytes(Encoding.DER).replace(b"\xa0\x03\x02\x01\x02", bytes([0xA0, 3, 2, 1, version]), 1)
+
+    assert "cannot be read" in refused(behind.renew(ssl.DER_cert_to_PEM_cert(der)), 401)
+
+
+def test_line_of_the_log_tells_whose_certificate_was_to_be_renewed(behind, caplog):
+    caplog.set_level(logging.INFO)
+    first = behind.first()
+    caplog.clear()
+
+    refused(behind.renew(first), 400)
+
+    (line,) = (record.fields for record in caplog.records if record.name == "midca.request")
+    assert (line["entity"], line["outcome"]) == ("f60c28", "WrongStatus")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="midca", charset="UTF-8"'}
 _REFUSALS: Final = {
     400: "The request, or the state of the end entity, is not good.",
     401: "Nobody was named, or the password or certificate is no good.",
+    404: "The CA or the profile of the end entity is no more.",
+    409: "The key or the subject is another's, or the key was revoked as compromised.",
     415: "The body is of another type, or compressed.",
     429: "Too many wrong passwords for this name; `Retry-After` says when the next one is looked at.",
 }
@@ -81,7 +83,9 @@ def simplereenroll() -> Response:
     if certificate is None or request.authorization is not None:
         return _by_password()
     with _challenge():
-        return _issued(services().reenrolment.issue(certificate, _csr(), actor()))
+        holder = services().reenrolment.holder(certificate)
+        note(entity=holder.username)
+        return _issued(services().reenrolment.issue(holder, _csr(), actor()))
 
 
 def _by_password() -> Response:

@@ -1,13 +1,22 @@
 """EST as docs/est.md has it: curl and strongSwan against a real server that speaks TLS."""
 
+import base64
+import http.client
+import random
 import re
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
 
-from tests.acceptance.server import RunningServer
+from tests.acceptance.server import NO_ANSWER, RunningServer
 from tests.acceptance.tls import give_tls
+from tests.builders import csr, key, one_line
 from tests.conftest import require_tool, run
 
 pytestmark = pytest.mark.slow
@@ -24,6 +33,8 @@ def server(tmp_path_factory):
         yield running
     assert "Traceback" not in running.log
     assert PASSWORD not in running.log
+    running.verify_audit_log()
+    running.check_signed_is_recorded()
 
 
 @pytest.fixture
@@ -74,3 +85,63 @@ def test_strongswan_enrols_and_renews(server, documented):
 
     verify(folder, "gateway.crt", "next.crt")
     assert read(folder / "next.crt").public_key() != read(folder / "gateway.crt").public_key()
+
+
+class Device:
+    """A device that has enrolled by EST, with the key of that number."""
+
+    def __init__(self, server, name: str, number: int) -> None:
+        self.server, self.name = server, name
+        self.context = ssl.create_default_context(cafile=server.base / "ca.pem")
+        server.register(name, PASSWORD)
+        credentials = base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()
+        status, body = self.ask("simpleenroll", number, Authorization=f"Basic {credentials}")
+        assert status == 200, body
+        (certificate,) = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
+        shown = server.base / f"{name}.pem"
+        private = key(number).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        shown.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+        self.context.load_cert_chain(shown)
+
+    def ask(self, operation: str, number: int, **headers: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPSConnection("localhost", self.server.port, context=self.context, timeout=30)
+        with closing(connection):
+            request = one_line(csr(self.name, signing_key=key(number)))
+            headers["Content-Type"] = "application/pkcs10"
+            connection.request("POST", f"/.well-known/est/{operation}", request, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+
+def test_nothing_that_is_renewed_is_good_once_its_revocation_was_acknowledged(server):
+    rounds, at_once = 4, 3
+    for number in range(0, rounds * (at_once + 1), at_once + 1):
+        device = Device(server, f"revoked-{number}", number)
+        new_keys = range(number + 1, number + 1 + at_once)
+        for each in new_keys:
+            key(each)  # made before, or the revocation comes first
+
+        with ThreadPoolExecutor(at_once) as pool:
+            renewals = [pool.submit(device.ask, "simplereenroll", each) for each in new_keys]
+            assert server.delete(f"/user/{device.name}").status == 200
+
+            good = server.sql("SELECT * FROM certificates WHERE username = ? AND revocation_reason = -1", device.name)
+            assert good == []
+        assert {renewal.result()[0] for renewal in renewals} <= {200, 400, 401}
+        assert server.sql("SELECT * FROM certificates WHERE username = ? AND revocation_reason = -1", device.name) == []
+        assert device.ask("simplereenroll", new_keys[0])[0] == 401
+
+
+def test_renewal_that_was_killed_is_settled_and_answered_to_the_same_request(server):
+    device = Device(server, "killed", 100)
+    for number in range(101, 107):
+        key(number)
+        with ThreadPoolExecutor(1) as pool:
+            renewal = pool.submit(device.ask, "simplereenroll", number)
+            time.sleep(random.uniform(0, 0.03))  # about as long as it takes
+            server.kill()
+            assert isinstance(renewal.exception(), NO_ANSWER) or renewal.result()[0] == 200
+        server.start()
+
+        assert device.ask("simplereenroll", number)[0] == 200
+        assert server.sql("SELECT 1 FROM certificates WHERE state = 'pending'") == []

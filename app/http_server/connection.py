@@ -191,6 +191,10 @@ class Answering:
         except ValueError:  # it ended the connection in the middle of a request, and OpenSSL knows of no handshake then
             return None
 
+    def get_channel_binding(self) -> bytes | None:
+        """Return the session's tls-unique (RFC 5929 section 3), None where no TLS is spoken."""
+        return self._sock.get_channel_binding("tls-unique") if isinstance(self._sock, ssl.SSLSocket) else None
+
 
 class _Parser(RequestParser):  # type: ignore[misc] # gunicorn ships no types
     """Reads a request that is there: from memory, so that it never waits for a client."""

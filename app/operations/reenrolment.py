@@ -18,6 +18,8 @@ from app.pki.revocation import RevocationReason
 from app.store.certificates import CertificateState, CertificateType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.operations.actor import Actor
     from app.operations.issuance import Issuance
     from app.pki.end_entity import EndEntity
@@ -51,8 +53,10 @@ class Reenrolment:
         certificate = _read(shown)
         return Holder(self._stored(certificate).username, certificate)
 
-    def issue(self, holder: Holder, csr: str, actor: Actor) -> IssuedCertificate:
-        """Return a certificate for the holder from ``csr`` (base64 of DER, or PEM).
+    def issue(
+        self, holder: Holder, csr: str, actor: Actor, look: Callable[[CertificationRequest], None] = lambda _: None
+    ) -> IssuedCertificate:
+        """Return a certificate for the holder from ``csr`` (base64 of DER, or PEM), which ``look`` may refuse.
 
         Raises :class:`NotAuthenticated` unless the certificate that was shown is good, and a :class:`Refusal` as
         :meth:`Issuance.issue` does. A renewal whose answer was lost gives the same certificate to the same request,
@@ -61,6 +65,7 @@ class Reenrolment:
         actor = replace(actor, name=holder.username, how="entity certificate")
         try:
             request = CertificationRequest.from_text(csr)
+            look(request)
             _check_same_names(request, holder.certificate)
             try:
                 return self._issue(holder, request, actor)

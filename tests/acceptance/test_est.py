@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
+from cryptography.x509.oid import AttributeOID
 
 from tests.acceptance.server import NO_ANSWER, RunningServer
 from tests.acceptance.tls import give_tls
@@ -103,14 +105,32 @@ class Device:
         shown.write_bytes(private + certificate.public_bytes(Encoding.PEM))
         self.context.load_cert_chain(shown)
 
-    def ask(self, operation: str, number: int, **headers: str) -> tuple[int, bytes]:
+    def ask(self, operation: str, number: int, link=None, **headers: str) -> tuple[int, bytes]:
+        """Return status and body of an answer; ``link`` makes the request's challengePassword of the tls-unique."""
         connection = http.client.HTTPSConnection("localhost", self.server.port, context=self.context, timeout=30)
         with closing(connection):
-            request = one_line(csr(self.name, signing_key=key(number)))
+            request = csr(self.name, signing_key=key(number))
+            if link is not None:
+                connection.connect()
+                linked = x509.CertificateSigningRequestBuilder().subject_name(request.subject)
+                password = link(connection.sock.get_channel_binding("tls-unique"))
+                linked = linked.add_attribute(AttributeOID.CHALLENGE_PASSWORD, password)
+                request = linked.sign(key(number), hashes.SHA256())
             headers["Content-Type"] = "application/pkcs10"
-            connection.request("POST", f"/.well-known/est/{operation}", request, headers)
+            connection.request("POST", f"/.well-known/est/{operation}", one_line(request), headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
+
+
+@pytest.mark.parametrize(("version", "number"), [(ssl.TLSVersion.TLSv1_2, 110), (ssl.TLSVersion.TLSv1_3, 120)])
+def test_request_may_be_linked_to_its_session_and_to_no_other(server, version, number):
+    device = Device(server, f"linked-{version.name}", number)
+    device.context.maximum_version = device.context.minimum_version = version
+
+    assert device.ask("simplereenroll", number + 1, base64.b64encode)[0] == 200
+    for other in (lambda unique: base64.b64encode(unique[::-1]), lambda unique: unique.hex().encode(), lambda _: b"x"):
+        status, body = device.ask("simplereenroll", number + 2, other)
+        assert (status, b"tls-unique" in body) == (400, True)
 
 
 def test_nothing_that_is_renewed_is_good_once_its_revocation_was_acknowledged(server):

@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.x509.oid import AttributeOID
 
 from app.operations.access_tokens import Grant
 from app.operations.principal import Role
@@ -156,6 +158,16 @@ def test_body_that_is_no_request_is_refused(client, installation, body):
 
     assert refused(enrol(client, request=body, headers=basic()), 400)
     assert installation.services.end_entities.find("f60c28").status is EndEntityStatus.NEW
+
+
+def test_request_that_is_linked_to_a_session_that_does_not_end_here_is_refused(client, installation):
+    installation.add()
+    linked = x509.CertificateSigningRequestBuilder().subject_name(csr("f60c28").subject)
+    linked = linked.add_attribute(AttributeOID.CHALLENGE_PASSWORD, b"dojot").sign(key(), hashes.SHA256())
+
+    assert "tls-unique" in refused(enrol(client, request=one_line(linked), headers=basic()), 400)
+    assert installation.last_audit()["object"] == "f60c28"
+    assert installation.sign("f60c28", "dojot", one_line(linked)), "to EJBCA it says nothing"
 
 
 def test_document_tells_of_a_key_that_is_another_holders_and_a_profile_that_is_gone(client, installation):

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import re
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
@@ -372,6 +373,22 @@ def test_alternative_names_stay(behind):
     (second,) = certificates(behind.renew(first, request=one_line(request)))
 
     assert second.extensions.get_extension_for_class(x509.SubjectAlternativeName).value == NAMES
+
+
+@pytest.mark.parametrize(("may_bring", "status"), [("", 400), ("otherwise: drop", 200), ("dns: true", 200)])
+def test_names_that_the_profile_writes_stay_when_a_request_may_bring_them(behind, may_bring, status):
+    cfree = (behind.installation.base / "profiles" / "CFREE.yaml").read_text()
+    names = f'alternative_names: {{templates: ["dns:{{username}}.example.org"], {may_bring}}}'
+    cfree = re.sub(r"^alternative_names:.*\n(?: .*\n)*", f"{names}\n", cfree, flags=re.MULTILINE)
+    profiles_directory(behind.installation.base / "profiles", CFREE=cfree)
+    behind.installation.services.profiles.reload()
+    first = behind.first()
+    behind.near_end(first)
+    assert first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value == NAMES
+
+    assert behind.renew(first, request=one_line(csr("f60c28", signing_key=key(1)))).status_code == 400
+    request = csr("f60c28", signing_key=key(1), extensions=((NAMES, False),))
+    assert behind.renew(first, request=one_line(request)).status_code == status
 
 
 def test_certificate_in_a_header_counts_from_the_proxy_alone(behind):

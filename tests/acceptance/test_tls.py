@@ -223,6 +223,15 @@ def test_certificate_of_a_stranger_ends_the_connection(server):
     assert server.get("/health").status == 200
 
 
+def test_client_that_is_gone_in_the_middle_of_a_request_showed_no_certificate(server):
+    """OpenSSL then takes its connection for one whose handshake is still to be made."""
+    connection = secure(server)
+    connection.sendall(b"POST /sign/gone/pkcs10 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf")
+    connection.close()
+
+    server.wait_for(lambda: '"/sign/gone/pkcs10", "status": 400' in server.log)
+
+
 # Files that change
 
 

@@ -1,8 +1,8 @@
 """``/.well-known/est``: CA certificates, enrolment with a password, renewal with a certificate.
 
 Name and one-time password of an end entity come by HTTP's Basic authentication (RFC 7030 section 3.2.3), the name
-percent-encoded as in the path of a URL. What the RFC leaves optional is not there, and answered as it says, with 404: a
-label in the path, ``csrattrs``, ``serverkeygen`` and ``fullcmc``.
+percent-encoded as in the path of a URL. What the RFC leaves optional is not there (404): a label in the path,
+``csrattrs``, ``serverkeygen`` and ``fullcmc``.
 """
 
 from __future__ import annotations

@@ -134,6 +134,14 @@ def shown_certificate() -> str | None:
     return _shown().certificate if services().callers.by_certificate else None
 
 
+def tls_unique() -> bytes | None:
+    """Return the tls-unique (RFC 5929 section 3) of the client's TLS session, None unless it ends here."""
+    bound_by = getattr(request.environ.get("gunicorn.socket"), "get_channel_binding", None)
+    if bound_by is None or _is_within(_peer(), services().trusted_proxies):
+        return None
+    return cast("bytes | None", bound_by())
+
+
 def _access() -> Access | None:
     """Return who may call the route, None where there is no such path or method: the router answers."""
     if request.url_rule is None:

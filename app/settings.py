@@ -53,7 +53,8 @@ DESCRIPTIONS: Final = {
     "expect it), `random` (made, and told once in the answer to `POST /user`) or `none` (one must be given). `dojot` "
     "is public: who reaches `/sign` first wins.",
     "MIDCA_REENROL": "`once` (default): a password is good for one certificate. `always`: it signs again on GENERATED "
-    "ones. **Weakens**: whoever learns a device's password gets certificates in its name until it is changed.",
+    "ones, and a good certificate renews by EST at any time. **Weakens**: whoever learns a device's password gets "
+    "certificates in its name until it is changed, whoever has its key until all of them are revoked.",
     "MIDCA_ADDRESS_FAILURES": "Wrong enrolment passwords that one address (IPv6: one /64) may send: so many at once, "
     "and as many an hour; then its enrolments get 429. Behind a gateway that is not in `MIDCA_TRUSTED_PROXIES` all "
     "have one address. `0`: no limit, which **weakens**. Default `100`.",

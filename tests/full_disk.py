@@ -1,4 +1,7 @@
-"""A disk without room: a small tmpfs that is filled up, or where none can be mounted, a limit to the size of files."""
+"""A disk without room: a small tmpfs that is filled up, or where none can be mounted, a limit to the size of files.
+
+On PostgreSQL it is the disk of the tables alone: the server ends when its write-ahead log has no room.
+"""
 
 import os
 import resource
@@ -7,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgresql import Postgresql
+
 
 class SmallDisk:
     """A tmpfs of 24 MB mounted on a directory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, owner: int | None = None) -> None:
         self.path = path
-        command = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "none", str(path)]
+        options = f"size=24m,mode=0700,uid={os.getuid() if owner is None else owner}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "none", str(path)]
         if os.getuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
             pytest.skip("nothing can be mounted here; the limit to the size of files is tried all the same")
 
@@ -28,6 +34,25 @@ class SmallDisk:
 
     def remove(self) -> None:
         subprocess.run(["umount", "--lazy", str(self.path)], check=True)
+
+
+class SmallTablespace(SmallDisk):
+    """The same for a database of a PostgreSQL server."""
+
+    def __init__(self, server: Postgresql) -> None:
+        self.server = server
+        path = server.base / "small"
+        path.mkdir(exist_ok=True)
+        super().__init__(path, owner=server.base.stat().st_uid)
+        server.execute(f"CREATE TABLESPACE small LOCATION '{path}'")
+
+    def take(self, database: str) -> None:
+        """Move a database there; nobody may be connected to it."""
+        self.server.execute(f"ALTER DATABASE {database} SET TABLESPACE small")
+
+    def remove(self) -> None:
+        self.server.execute("DROP TABLESPACE small")
+        super().remove()
 
 
 class SizeLimit:

@@ -57,14 +57,17 @@ class Postgresql:
 
     def create(self, name: str, template: str = "template1") -> str:
         """Make a database, empty or like another that nobody is connected to; return its address."""
-        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type] # our own names
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.address(name)
 
     def drop(self, name: str) -> None:
         """Take a database away: its three hundred files go at once as long as they are new, and slowly later."""
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def execute(self, statement: str) -> None:
+        """Run a statement about the server's databases."""
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type] # our own names
+            connection.execute(statement)  # type: ignore[arg-type] # our own names
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(

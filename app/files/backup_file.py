@@ -169,7 +169,8 @@ def open_backup(path: Path) -> Iterator[BackupReader]:
         with tarfile.open(path) as tar:
             yield BackupReader(path, tar)
     except _DAMAGED as error:
-        raise InvalidInput(f"{path} is no backup of midca, or was cut off: {error}.") from error
+        told = str(error).partition(":\n")[0]  # behind it stands what each kind of compression says, a line each
+        raise InvalidInput(f"{path} is no backup of midca, or was cut off: {told}.") from error
 
 
 def files_below(directory: Path, prefix: str) -> dict[str, bytes]:

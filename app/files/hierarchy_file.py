@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+# The files <CA>.bundle.pem and <CA>.crl.pem below /pki would be those of two CAs.
+_NO_SUFFIX: Final = re.compile(r"(?!.*\.(bundle|crl)\Z)")
 _MAX_DAYS: Final = 36525
 _MAX_PARTITIONS: Final = 256
 
@@ -33,7 +35,13 @@ class _Dn(fields.Field["x509.Name"]):
 
 class _AuthoritySchema(Schema):
     # A CA's name is also the name of its files, so it holds nothing a path could be built from.
-    name = fields.Str(required=True, validate=validate.Regexp(_NAME.pattern + r"\Z", error="is no name for a CA"))
+    name = fields.Str(
+        required=True,
+        validate=[
+            validate.Regexp(_NAME.pattern + r"\Z", error="is no name for a CA"),
+            validate.Regexp(_NO_SUFFIX, error="is no name for a CA: it must not end in .bundle or .crl"),
+        ],
+    )
     dn = _Dn()
     profile = fields.Str(load_default=None)
     validity = fields.Int(load_default=None, strict=True, validate=validate.Range(1, _MAX_DAYS))

@@ -183,8 +183,17 @@ class Answering:
         return self._sock.gettimeout()
 
     def getpeercert(self, binary_form: bool = False) -> Any:  # noqa: FBT001, FBT002 -- as sockets have it
-        """Return the client's certificate that TLS has verified, None when it showed none."""
-        return self._sock.getpeercert(binary_form) if isinstance(self._sock, ssl.SSLSocket) else None
+        """Return the client's certificate that TLS has verified, None when it showed none or is gone."""
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return None
+        try:
+            return self._sock.getpeercert(binary_form)
+        except ValueError:  # it ended the connection in the middle of a request, and OpenSSL knows of no handshake then
+            return None
+
+    def get_channel_binding(self) -> bytes | None:
+        """Return the session's tls-unique (RFC 5929 section 3), None where no TLS is spoken."""
+        return self._sock.get_channel_binding("tls-unique") if isinstance(self._sock, ssl.SSLSocket) else None
 
 
 class _Parser(RequestParser):  # type: ignore[misc] # gunicorn ships no types

@@ -20,7 +20,7 @@ from app.operations.recorded_signing import RecordedSigning, Subject
 from app.pki.certificate_authority import fingerprint, serial_hex
 from app.pki.certificate_template import Particulars
 from app.pki.distribution_points import ALL
-from app.pki.ocsp_responder import OcspResponder, generate_key, responder_template
+from app.pki.ocsp_responder import OcspResponder, generate_key, is_for_responder, responder_template
 from app.pki.write_ahead_key import hash_for, write_ahead_key
 from app.store.audit_log import Action
 from app.store.certificates import CertificateType, StoredCertificate
@@ -110,6 +110,8 @@ class AuthorityRenewal:
             raise InvalidInput("The file holds no certificate of a CA or an OCSP responder in PEM.") from error
         if constraints.ca:
             self._install_authority(authority, certificate, file, actor)
+        elif not is_for_responder(certificate):
+            raise InvalidInput("The certificate is neither one of a CA nor one of an OCSP responder.")
         else:
             with self.turn.held():
                 self._install_responder(authority, certificate, file, actor)

@@ -125,12 +125,15 @@ def verify_backup(path: Path) -> Manifest:
 
     Raises :class:`InvalidInput` with what is wrong. It needs room for the database in the temporary directory.
     """
-    with open_backup(path) as backup, TemporaryDirectory() as directory:
-        copy = Path(directory) / DATABASE
-        for name in backup.manifest.files:
-            with (copy if name == DATABASE else Path(os.devnull)).open("wb") as target:
-                backup.copy(name, target)
-        entries, found = _examined(copy)
+    try:
+        with open_backup(path) as backup, TemporaryDirectory() as directory:
+            copy = Path(directory) / DATABASE
+            for name in backup.manifest.files:
+                with (copy if name == DATABASE else Path(os.devnull)).open("wb") as target:
+                    backup.copy(name, target)
+            entries, found = _examined(copy)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be verified: {error.strerror}.") from error
     if found:
         raise InvalidInput(f"{path}: the database is damaged: {'; '.join(found)}.")
     if entries != backup.manifest.entries:

@@ -42,7 +42,7 @@ class ClientCertificates:
             return None
         try:
             certificate = x509.load_pem_x509_certificate(shown.certificate.encode())
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise NotAuthenticated("The client certificate cannot be read.") from error
         der = certificate.public_bytes(Encoding.DER)
         admitted = self.tokens.recognise_certificate(der)

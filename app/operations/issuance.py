@@ -105,17 +105,26 @@ class Issuance:
     budget: RefusalBudget = field(default_factory=RefusalBudget)
 
     def issue(
-        self, username: str, password: str, csr: str, actor: Actor, period: Period | None = None
+        self,
+        username: str,
+        password: str,
+        csr: str,
+        actor: Actor,
+        period: Period | None = None,
+        *,
+        look: Callable[[CertificationRequest], None] = lambda _: None,
     ) -> IssuedCertificate:
         """Return a certificate for the end entity ``username`` from ``csr`` (base64 of DER, or PEM).
 
-        ``period`` is from when to when it is asked to be good, where the profile lets a request ask for that.
+        ``period`` is from when to when it is asked to be good, where the profile lets a request ask for that; ``look``
+        raises a refusal for a request that must not come the way it did.
         Raises a :class:`Refusal`: then nothing left the process, and state and password are as they were. The exception
         is :class:`Unavailable` after the password was spent: the same request, sent again, gets the certificate.
         """
         try:
             admitted = self.enrolment.admit(username, actor.address)
             request = CertificationRequest.from_text(csr)
+            look(request)
             entity = self.enrolment.authenticate(username, admitted, password, actor.address)
             try:
                 return self.issue_to(entity, request, period, actor, self._check_password_counts)

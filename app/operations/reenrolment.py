@@ -18,10 +18,20 @@ from app.pki.revocation import RevocationReason
 from app.store.certificates import CertificateState, CertificateType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.operations.actor import Actor
     from app.operations.issuance import Issuance
     from app.pki.end_entity import EndEntity
     from app.store.certificates import StoredCertificate
+
+
+@dataclass(frozen=True)
+class Holder:
+    """An end entity, and the certificate of its that was shown."""
+
+    username: str
+    certificate: x509.Certificate
 
 
 @dataclass(frozen=True)
@@ -34,37 +44,45 @@ class Reenrolment:
 
     issuance: Issuance
 
-    def issue(self, shown: str, csr: str, actor: Actor) -> IssuedCertificate:
-        """Return a certificate from ``csr`` (base64 of DER, or PEM) for whose certificate ``shown`` (PEM) is.
+    def holder(self, shown: str) -> Holder:
+        """Return whose certificate ``shown`` (PEM) is, good or not.
 
-        Whoever ends TLS has verified that the caller has its key. Raises :class:`NotAuthenticated` unless it is this
-        CA's, for an end entity, and good; and a :class:`Refusal` as :meth:`Issuance.issue` does. A renewal whose answer
-        was lost gives the same certificate to the same request, although the one that is shown was superseded by it.
+        Whoever ends TLS has verified that the caller has its key. Raises :class:`NotAuthenticated` unless this CA
+        issued it, to an end entity.
         """
         certificate = _read(shown)
-        username = self._stored(certificate).username
-        actor = replace(actor, name=username, how="entity certificate")
+        return Holder(self._stored(certificate).username, certificate)
+
+    def issue(
+        self, holder: Holder, csr: str, actor: Actor, look: Callable[[CertificationRequest], None] = lambda _: None
+    ) -> IssuedCertificate:
+        """Return a certificate for the holder from ``csr`` (base64 of DER, or PEM), which ``look`` may refuse.
+
+        Raises :class:`NotAuthenticated` unless the certificate that was shown is good, and a :class:`Refusal` as
+        :meth:`Issuance.issue` does. A renewal whose answer was lost gives the same certificate to the same request,
+        although the one that is shown was superseded by it.
+        """
+        actor = replace(actor, name=holder.username, how="entity certificate")
         try:
             request = CertificationRequest.from_text(csr)
-            _check_same_names(request, certificate)
+            look(request)
+            _check_same_names(request, holder.certificate)
             try:
-                return self._issue(username, certificate, request, actor)
+                return self._issue(holder, request, actor)
             except LostTheRace:  # the winner may have brought the same request, so look again
-                return self._issue(username, certificate, request, actor)
+                return self._issue(holder, request, actor)
         except Refusal as refusal:
-            self.issuance.record_refusal(username, refusal, actor)
+            self.issuance.record_refusal(holder.username, refusal, actor)
             raise
 
-    def _issue(
-        self, username: str, certificate: x509.Certificate, request: CertificationRequest, actor: Actor
-    ) -> IssuedCertificate:
-        entity = self.issuance.signing.end_entities.find(username)
+    def _issue(self, holder: Holder, request: CertificationRequest, actor: Actor) -> IssuedCertificate:
+        entity = self.issuance.signing.end_entities.find(holder.username)
         if entity is None:
-            raise NotAuthenticated(f"There is no end entity {username} any more.")
-        self._check_good(certificate, superseded=True)
+            raise NotAuthenticated(f"There is no end entity {holder.username} any more.")
+        self._check_good(holder.certificate, superseded=True)
 
         def check(entity: EndEntity) -> None:
-            self._check_good(certificate, superseded=False)
+            self._check_good(holder.certificate, superseded=False)
             self._check_may_renew(entity)
 
         return self.issuance.issue_to(entity, request, None, actor, check)
@@ -104,7 +122,7 @@ class Reenrolment:
 def _read(shown: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(shown.encode())
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise NotAuthenticated("The client certificate cannot be read.") from error
 
 

@@ -93,6 +93,7 @@ class CertificationRequest:
 
     ``extensions`` are the requested ones as decoded objects, none twice, and ``extension_values`` their values as they
     stood. ``sha256`` is of the DER, in hex; ``public_key_sha256`` is what the key is known again by.
+    ``challenge_password`` (RFC 2985 section 5.4.1) is no password here, and counts for EST alone.
     """
 
     public_key: CertificatePublicKeyTypes
@@ -101,6 +102,7 @@ class CertificationRequest:
     public_key_sha256: str
     requested_subject: x509.Name
     extension_values: Mapping[x509.ObjectIdentifier, bytes] = field(default_factory=dict, kw_only=True)
+    challenge_password: bytes | None = field(default=None, kw_only=True, repr=False)
 
     @classmethod
     def from_text(cls, text: str) -> CertificationRequest:
@@ -144,7 +146,13 @@ class CertificationRequest:
             _check_key_usage(extensions)
             values = _extension_values(csr)
         return cls(
-            public_key, extensions, hashlib.sha256(der).hexdigest(), public_key_sha256, subject, extension_values=values
+            public_key,
+            extensions,
+            hashlib.sha256(der).hexdigest(),
+            public_key_sha256,
+            subject,
+            extension_values=values,
+            challenge_password=_challenge_password(csr),
         )
 
 
@@ -155,6 +163,13 @@ def _extension_values(csr: x509.CertificateSigningRequest) -> dict[x509.ObjectId
         return {}
     found = asn1.decode_der(_Extensions, sequence([sequence([requested])]))  # the library gives the content alone
     return {extension.oid: extension.value for extension in found.extensions}
+
+
+def _challenge_password(csr: x509.CertificateSigningRequest) -> bytes | None:
+    try:
+        return csr.attributes.get_attribute_for_oid(AttributeOID.CHALLENGE_PASSWORD).value
+    except x509.AttributeNotFound:
+        return None
 
 
 def _check_signature(csr: x509.CertificateSigningRequest) -> None:

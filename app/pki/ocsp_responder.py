@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from app.errors import InvalidInput
 from app.pki.distinguished_name import common_name
@@ -79,3 +79,12 @@ def responder_subject(subject: x509.Name, ca_name: str) -> x509.Name:
     own = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, stem + _SUFFIX)])
     names = [own if next(iter(rdn)).oid == NameOID.COMMON_NAME else rdn for rdn in subject.rdns]
     return x509.Name(names if own in names else [*names, own])
+
+
+def is_for_responder(certificate: x509.Certificate) -> bool:
+    """Return whether a certificate is for signing OCSP answers (RFC 6960 section 4.2.2.2)."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usage

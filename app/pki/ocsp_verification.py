@@ -11,10 +11,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.errors import InvalidInput
 from app.pki.ocsp import CertificateStatus, IssuerId, OcspRequest, Status, Validity
+from app.pki.ocsp_responder import is_for_responder
 from app.pki.revocation import RevocationReason
 from app.pki.revocation_list import reason_of
 
@@ -92,11 +92,7 @@ def _problems(certificate: x509.Certificate, issuer: x509.Certificate, now: date
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError):
         yield "it has no certificate of the CA itself"
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        usage = x509.ExtendedKeyUsage([])
-    if ExtendedKeyUsageOID.OCSP_SIGNING not in usage:
+    if not is_for_responder(certificate):
         yield "its certificate is not for signing OCSP answers"
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         yield "its certificate is not valid now"

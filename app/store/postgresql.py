@@ -179,8 +179,12 @@ class PostgresWritingConnection:
             return _answer(self._connection, sql, parameters)
 
     def commit(self) -> None:
-        """Make it durable, and let others write."""
-        self.execute("COMMIT")
+        """Make it durable, and let others write.
+
+        A transaction that went on after a failed statement is taken back: the server says ROLLBACK, and no error.
+        """
+        if self.execute("COMMIT").statusmessage != "COMMIT":
+            raise StoreUnavailable("The database cannot be used now: the transaction was taken back.")
 
     def rollback(self) -> None:
         """Take it back; the server does when the session is over."""

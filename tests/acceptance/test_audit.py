@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from base64 import b64decode
 from pathlib import Path
 
@@ -117,7 +118,15 @@ def test_export_is_the_entries_and_a_checkpoint_of_them_all(ca):
     assert int(size) == len(entries)
     assert signature.startswith(f"\N{EM DASH} {origin} ")
     assert midca(ca, "export", "--from", "16").stdout.startswith('{"action":"entity.added"')
-    assert "File exists" in midca(ca, "export", "out", status=1).stderr
+    assert midca(ca, "export", "-").stdout == midca(ca, "export").stdout == (ca.base / "out").read_text()
+    assert "out is there already" in midca(ca, "export", "out", status=1).stderr
+
+
+def test_export_can_be_read_by_its_owner_alone_whatever_the_umask(ca):
+    done = run(MIDCA, "audit", "export", "out", env=environment(ca.base) | ca.environment, cwd=ca.base, umask=0)
+
+    assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE((ca.base / "out").stat().st_mode) == 0o600
 
 
 def test_export_of_a_log_that_contradicts_its_checkpoints_is_handed_out_with_a_warning(ca):

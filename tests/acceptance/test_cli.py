@@ -176,6 +176,23 @@ def test_ca_show_pem_is_a_ca_file_with_the_whole_chain(midca):
     assert chain == [midca.authority("IOTmidCA"), midca.authority("IOTrootCA")]
 
 
+@pytest.mark.parametrize("arguments", ["ca show IOTmidCA", "crl show", "cert show {serial}"])
+def test_pem_goes_into_json_when_both_are_asked_for(midca, arguments):
+    shown = arguments.format(serial=f"{midca.authority('IOTmidCA').serial_number:X}").split()
+
+    told = midca.json(*shown, "--pem")
+
+    assert told.pop("pem") == midca(*shown, "--pem")
+    assert told == midca.json(*shown)
+
+
+def test_pem_of_a_certificate_of_which_there_is_only_the_serial_is_refused(midca):
+    midca("cert", "revoke", "ABCDEF", "--unknown")
+
+    assert "only a record" in midca("cert", "show", "ABCDEF", "--pem", status=1)
+    assert midca.json("cert", "show", "ABCDEF", "--pem")["pem"] is None
+
+
 def test_entity_add_without_a_password_file_shows_a_random_password_once(midca):
     assert len(midca.json("entity", "add", "f60c28")["password"]) == 32
     assert "password" not in midca.json("entity", "show", "f60c28")
@@ -305,22 +322,40 @@ def test_version_needs_no_data_directory(empty):
         ("ca", "show", "NoCA"),
         ("cert", "show", "ABCDEF"),
         ("cert", "show", "not hexadecimal"),
-        ("cert", "find", "--subject", b"\xff".decode(errors="surrogateescape")),
-        ("entity", "show", b"\xff".decode(errors="surrogateescape")),
+        ("entity", "show", "\udcff"),
         ("audit", "show", str(1 << 63)),
+        ("cert", "find", "--serial", "not hexadecimal"),
         ("token", "revoke", "nothing"),
         ("token", "create", "admin"),
         ("token", "create", "x", "--tenant", "A"),
         ("token", "create", "x", "--role", "registrar", "--tenant", "A:B"),
         ("token", "create", "x", "--certificate", __file__),
+        ("audit", "list", "--since", "0001-01-01T00:00:00+14:00"),  # a year before the first, seen from Greenwich
+        ("cert", "find", "--entity", "\udcff"),  # a byte that is no UTF-8
+        ("audit", "export", "x" * 300),  # longer than the name of a file can be
+        ("backup", "x" * 300),
+        ("backup", "verify", __file__),
+        ("backup", "verify", "/proc/self/mem"),  # cannot be read, as on a broken disk
     ],
-    ids=lambda arguments: ascii(" ".join(arguments)),
+    ids=lambda arguments: ascii(" ".join(arguments))[1:-1][:60],
 )
 def test_a_refusal_is_one_sentence_and_status_1(midca, arguments):
     sentence = midca(*arguments, status=1)
 
     assert sentence.startswith("midca: ")
     assert sentence.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("ca", "list"), ("audit", "export"), ("audit", "export", "--from", "9999")], ids=" ".join
+)
+def test_output_that_cannot_be_written_is_a_sentence_and_status_1(midca, arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [MIDCA, *arguments], env=environment(midca.base), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (1, b"midca: The output cannot be written: No space left on device.\n")
 
 
 def test_adding_an_end_entity_twice_is_refused(midca):
@@ -331,7 +366,13 @@ def test_adding_an_end_entity_twice_is_refused(midca):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nothing",), ("entity", "add"), ("ca", "list", "--no-such-option"), ("serve", "--port", "0")],
+    [
+        ("nothing",),
+        ("entity", "add"),
+        ("ca", "list", "--no-such-option"),
+        ("serve", "--port", "0"),
+        ("audit", "show", str(2**63)),
+    ],
     ids=" ".join,
 )
 def test_a_wrong_command_line_is_status_2(midca, arguments):

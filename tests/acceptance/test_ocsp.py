@@ -279,7 +279,9 @@ def test_query_does_not_believe_what_it_cannot_verify(server, device, make_serve
     refused = midca(server, device.certificate, "--url", server._url("/health"), status=1)
     assert refused.startswith("midca: http")
     assert refused.count("\n") == 1
-    assert "http://" in midca(server, device.certificate, "--url", "file:///etc/passwd", status=2)
+    assert "not the URL of a server" in midca(server, device.certificate, "--url", "file:///etc/passwd", status=1)
+    assert "goes with --url" in midca(server, device.certificate, "--https-ca", device.certificate, status=2)
     assert "does not exist" in midca(server, "ABC", "--ca", "NoCA", status=1)
-    assert "no hexadecimal" in midca(server, "missing.pem", status=1)
+    assert "neither a file nor a hexadecimal" in midca(server, "missing.pem", status=1)
     assert "no certificate in PEM" in midca(server, device.key, status=1)
+    assert "cannot be read: Input/output error" in midca(server, "/proc/self/mem", status=1)

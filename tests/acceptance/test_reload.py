@@ -70,6 +70,7 @@ def test_changed_profile_takes_effect_on_reload_and_not_before(server):
     told = reload(server)
 
     assert f"process {server.process.pid}" in told
+    assert f"The profiles in {server.base / 'profiles'} are good" in told
     reloaded(server, before)
     assert days(enrolled(server, 2)) == 31
     hashes = server.sql("SELECT DISTINCT profile_sha256 FROM certificates WHERE certificate_type = 1")

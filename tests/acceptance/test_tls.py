@@ -85,6 +85,16 @@ def test_curl_and_openssl_speak_with_it(server):
     assert "Verify return code: 0 (ok)" in run("openssl", "s_client", *options, input="").stdout
 
 
+def test_ocsp_query_trusts_the_ca_it_is_given(server):
+    asked = ("ocsp", "query", server.data / "ca" / "certificates" / "IOTmidCA.pem")
+    responder = ("--url", f"https://localhost:{server.port}/ocsp")
+
+    told = midca(server, *asked, *responder, "--https-ca", server.base / "ca.pem", "--json")
+
+    assert json.loads(told)["status"] == "good"
+    assert "name its file (--https-ca)" in midca(server, *asked, *responder, status=1)
+
+
 def test_device_enrols_by_midca_retrieve_and_midca_dojot_check_reaches_it(server, tmp_path):
     assert server.register("f60c28", "dojot").status == 200
     address = f"https://localhost:{server.port}"
@@ -211,6 +221,15 @@ def test_certificate_of_a_stranger_ends_the_connection(server):
     with pytest.raises((ssl.SSLError, ConnectionError)):
         ask(server, context, "A:x")
     assert server.get("/health").status == 200
+
+
+def test_client_that_is_gone_in_the_middle_of_a_request_showed_no_certificate(server):
+    """OpenSSL then takes its connection for one whose handshake is still to be made."""
+    connection = secure(server)
+    connection.sendall(b"POST /sign/gone/pkcs10 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf")
+    connection.close()
+
+    server.wait_for(lambda: '"/sign/gone/pkcs10", "status": 400' in server.log)
 
 
 # Files that change

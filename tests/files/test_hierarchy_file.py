@@ -93,6 +93,15 @@ def test_name_a_path_could_be_built_from_is_refused(write, name):
         load_hierarchy(write(changed("sub", name=name)))
 
 
+@pytest.mark.parametrize("name", ["Root.bundle", "Root.crl", "Root.pem.crl"])
+def test_name_by_which_two_cas_would_have_one_file_is_refused_with_its_line(write, name):
+    document = f"cas:\n  - name: Root\n    subca:\n      - name: {name}\n"
+
+    with pytest.raises(ConfigurationError, match=r"subca\.0\.name: .*not end in \.bundle or \.crl \(line 4\)"):
+        load_hierarchy(write(document))
+    assert len(load_hierarchy(write(document.replace(name, "Root.bundle.x")))) == 2
+
+
 def test_ca_without_a_name_is_refused(write):
     document = copy.deepcopy(VALID)
     del document["cas"][0]["subca"][0]["name"]

@@ -1,12 +1,17 @@
 """Enrolment over Secure Transport (RFC 7030), without the network: whom it answers, and with what."""
 
 import base64
+import logging
+import re
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.x509.oid import AttributeOID
 
 from app.operations.access_tokens import Grant
 from app.operations.principal import Role
@@ -156,6 +161,29 @@ def test_body_that_is_no_request_is_refused(client, installation, body):
     assert installation.services.end_entities.find("f60c28").status is EndEntityStatus.NEW
 
 
+def test_request_that_is_linked_to_a_session_that_does_not_end_here_is_refused(client, installation):
+    installation.add()
+    linked = x509.CertificateSigningRequestBuilder().subject_name(csr("f60c28").subject)
+    linked = linked.add_attribute(AttributeOID.CHALLENGE_PASSWORD, b"dojot").sign(key(), hashes.SHA256())
+
+    assert "tls-unique" in refused(enrol(client, request=one_line(linked), headers=basic()), 400)
+    assert installation.last_audit()["object"] == "f60c28"
+    assert installation.sign("f60c28", "dojot", one_line(linked)), "to EJBCA it says nothing"
+
+
+def test_document_tells_of_a_key_that_is_another_holders_and_a_profile_that_is_gone(client, installation):
+    installation.add()
+    installation.add("another")
+    certificates(enrol(client, headers=basic("another")))
+
+    assert "same key as another user" in refused(enrol(client, headers=basic()), 409)
+    installation.sql("UPDATE end_entities SET certificate_profile = 'gone'")
+    assert "profile gone does not exist" in refused(enrol(client, headers=basic()), 404)
+    for operation in ("simpleenroll", "simplereenroll"):
+        described = client.get("/openapi.json").json["paths"][f"{EST}/{operation}"]["post"]
+        assert {"404", "409"} <= described["responses"].keys()
+
+
 @pytest.mark.parametrize("operation", ["serverkeygen", "fullcmc", "IOTmidCA/simpleenroll"])
 def test_what_is_optional_is_not_there(client, operation):
     refused(enrol(client, operation=operation, headers=basic()), 404)
@@ -190,10 +218,11 @@ class Behind:
         self.installation.clock.advance(days=-29)
 
     def renew(self, certificate, *, request=None, number: int = 1, headers=None, peer=PROXY):
+        pem = certificate if isinstance(certificate, str) else certificate.public_bytes(Encoding.PEM).decode()
         shown = {
             "X-Midca-Proxy-Secret": self.secret,
             "X-SSL-Client-Verify": "SUCCESS",
-            "X-SSL-Client-Cert": quote(certificate.public_bytes(Encoding.PEM).decode()),
+            "X-SSL-Client-Cert": quote(pem),
         }
         request = request or one_line(csr("f60c28", signing_key=key(number)))
         return enrol(
@@ -305,6 +334,25 @@ def test_certificate_that_is_none_of_an_end_entity_renews_nothing(behind):
         assert "not one that this CA issued" in challenged(behind.renew(ca.certificate))
 
 
+@pytest.mark.parametrize("version", [1, 3])
+def test_certificate_of_a_version_that_there_is_not_renews_nothing(behind, version):
+    """What a CA that is accepted beside this one may have signed."""
+    der = behind.first().public_bytes(Encoding.DER).replace(b"\xa0\x03\x02\x01\x02", bytes([0xA0, 3, 2, 1, version]), 1)
+
+    assert "cannot be read" in refused(behind.renew(ssl.DER_cert_to_PEM_cert(der)), 401)
+
+
+def test_line_of_the_log_tells_whose_certificate_was_to_be_renewed(behind, caplog):
+    caplog.set_level(logging.INFO)
+    first = behind.first()
+    caplog.clear()
+
+    refused(behind.renew(first), 400)
+
+    (line,) = (record.fields for record in caplog.records if record.name == "midca.request")
+    assert (line["entity"], line["outcome"]) == ("f60c28", "WrongStatus")
+
+
 @pytest.mark.parametrize(
     "request_",
     [csr("another", signing_key=key(1)), csr("f60c28", signing_key=key(1), extensions=((NAMES, False),))],
@@ -325,6 +373,22 @@ def test_alternative_names_stay(behind):
     (second,) = certificates(behind.renew(first, request=one_line(request)))
 
     assert second.extensions.get_extension_for_class(x509.SubjectAlternativeName).value == NAMES
+
+
+@pytest.mark.parametrize(("may_bring", "status"), [("", 400), ("otherwise: drop", 200), ("dns: true", 200)])
+def test_names_that_the_profile_writes_stay_when_a_request_may_bring_them(behind, may_bring, status):
+    cfree = (behind.installation.base / "profiles" / "CFREE.yaml").read_text()
+    names = f'alternative_names: {{templates: ["dns:{{username}}.example.org"], {may_bring}}}'
+    cfree = re.sub(r"^alternative_names:.*\n(?: .*\n)*", f"{names}\n", cfree, flags=re.MULTILINE)
+    profiles_directory(behind.installation.base / "profiles", CFREE=cfree)
+    behind.installation.services.profiles.reload()
+    first = behind.first()
+    behind.near_end(first)
+    assert first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value == NAMES
+
+    assert behind.renew(first, request=one_line(csr("f60c28", signing_key=key(1)))).status_code == 400
+    request = csr("f60c28", signing_key=key(1), extensions=((NAMES, False),))
+    assert behind.renew(first, request=one_line(request)).status_code == status
 
 
 def test_certificate_in_a_header_counts_from_the_proxy_alone(behind):

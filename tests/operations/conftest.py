@@ -19,7 +19,9 @@ def reopen(installation):
         found.services.database.close()
 
 
-@pytest.fixture(params=[True, False], ids=["write-ahead log", "rollback journal"])
+@pytest.fixture(
+    params=[True, pytest.param(False, marks=pytest.mark.sqlite_only)], ids=["write-ahead log", "rollback journal"]
+)
 def journal(request, monkeypatch):
     """How SQLite keeps transactions whole; asked for before the installation that is to have it."""
     monkeypatch.setattr(SqliteDatabase.__init__, "__kwdefaults__", {"wal": request.param})

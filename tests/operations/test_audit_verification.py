@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from sqlite_utils.utils import sqlite3
 
 from app.errors import InvalidInput
 from app.operations.audit_findings import FindingKind
@@ -60,15 +59,16 @@ def rewrite(installation, change, *, begin: int = 1) -> None:
     """Change entries as somebody would who knows how they are chained: numbers and chain values fit afterwards."""
     rows = installation.sql("SELECT seq, at, entry, chain_sha256 FROM audit_log ORDER BY seq")
     entries = [json.loads(row[2]) for row in rows]
-    connection = sqlite3.connect(installation.settings.database)
-    with connection:
-        connection.execute("DELETE FROM audit_log")
-        chain = ""
-        for seq, entry in enumerate(change(entries), start=1):
-            text = json.dumps({**entry, "seq": seq}, sort_keys=True, separators=(",", ":"))
-            chain = chained(chain, text)
-            connection.execute("INSERT INTO audit_log VALUES (?, ?, ?, ?)", (seq, entry["at"], text, chain))
-    connection.close()
+    chain, written = "", []
+    for seq, entry in enumerate(change(entries), start=1):
+        text = json.dumps({**entry, "seq": seq}, sort_keys=True, separators=(",", ":"))
+        chain = chained(chain, text)
+        written.append((seq, entry["at"], text, chain))
+    installation.sql("DELETE FROM audit_log")
+    installation.sql(
+        f"INSERT INTO audit_log VALUES {', '.join(['(?, ?, ?, ?)'] * len(written))}",  # noqa: S608
+        *(value for row in written for value in row),
+    )
 
 
 def test_log_that_nobody_touched_verifies(ca):

@@ -313,6 +313,15 @@ def test_file_that_is_no_certificate_is_not_installed(offline, text):
         install(offline, text)
 
 
+@pytest.mark.parametrize("name", ["IOTmidCA", "IOTrootCA"], ids=["key here", "key offline"])
+def test_certificate_of_a_device_is_not_installed(offline, name):
+    offline.add()
+    issued = offline.sign("f60c28", "dojot", one_line(csr())).certificate
+
+    with pytest.raises(InvalidInput, match="neither one of a CA nor one of an OCSP responder"):
+        install(offline, issued.public_bytes(Encoding.PEM).decode(), name)
+
+
 def test_root_itself_is_neither_requested_nor_replaced(offline):
     root = (offline.settings.authority_files / "certificates" / "IOTrootCA.pem").read_text()
     for act in (

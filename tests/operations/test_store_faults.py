@@ -1,5 +1,7 @@
 """The database fails at one statement: the caller is refused, and nothing is half done (F09, F30)."""
 
+from functools import partial
+
 import pytest
 from cryptography import x509
 
@@ -13,19 +15,19 @@ from tests.conftest import ACTOR
 
 REQUEST = one_line(csr())
 OTHER = one_line(csr(signing_key=key(1)))
-FAULTS = {
-    "a constraint": "SELECT RAISE(FAIL, 'broken')",
-    "an error": "SELECT json('broken')",
+FAULTS = {  # in the words of SQLite and of PostgreSQL
+    "a constraint": ("SELECT RAISE(FAIL, 'broken')", "RAISE check_violation"),
+    "an error": ("SELECT json('broken')", "PERFORM json 'broken'"),
 }
 BEFORE_SIGNING = {
-    "claim": "BEFORE UPDATE ON end_entities WHEN NEW.status = 30",
+    "claim": "BEFORE UPDATE ON end_entities FOR EACH ROW WHEN (NEW.status = 30)",
     "pending row": "BEFORE INSERT ON certificates",
     "audit entry": "BEFORE INSERT ON audit_log",
 }
 AFTER_SIGNING = {
     "issued row": "BEFORE UPDATE ON certificates",
-    "end entity": "BEFORE UPDATE ON end_entities WHEN NEW.status = 40",
-    "second audit entry": "BEFORE INSERT ON audit_log WHEN NEW.entry LIKE '%certificate.issued%'",
+    "end entity": "BEFORE UPDATE ON end_entities FOR EACH ROW WHEN (NEW.status = 40)",
+    "second audit entry": "BEFORE INSERT ON audit_log FOR EACH ROW WHEN (NEW.entry LIKE '%certificate.issued%')",
 }
 
 pytestmark = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -33,8 +35,15 @@ pytestmark = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 
 @pytest.fixture
 def break_at(installation):
-    def break_at(moment: str, fault: str) -> None:
-        installation.sql(f"CREATE TRIGGER fault {moment} BEGIN {fault}; END")
+    """Has a statement fail from now on, with one of the faults; returns what mends it."""
+
+    def break_at(moment: str, fault: tuple[str, str]):
+        if installation.settings.database_address:
+            installation.sql(f"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {fault[1]}; END$$")
+            installation.sql(f"CREATE TRIGGER fault {moment} EXECUTE FUNCTION fault()")
+            return partial(installation.sql, "DROP FUNCTION fault CASCADE")
+        installation.sql(f"CREATE TRIGGER fault {moment} BEGIN {fault[0]}; END")
+        return partial(installation.sql, "DROP TRIGGER fault")
 
     return break_at
 
@@ -58,28 +67,28 @@ def snapshot(installation, *tables: str):
 def test_fault_before_signing_refuses_and_leaves_no_trace(installation, break_at, moment, fault):
     installation.add()
     before, signed = snapshot(installation), installation.oracle.signed()
-    break_at(moment, fault)
+    mend = break_at(moment, fault)
 
     answer = enrol(installation)
 
     assert answer.status_code == 503, answer.text
     assert snapshot(installation) == before
     assert installation.oracle.signed() == signed
-    installation.sql("DROP TRIGGER fault")
+    mend()
     assert enrol(installation).status_code == 200
 
 
 @pytest.mark.parametrize("moment", AFTER_SIGNING.values(), ids=AFTER_SIGNING)
 def test_fault_after_signing_leaves_a_pending_certificate_that_the_next_try_gets(installation, break_at, moment, fault):
     installation.add()
-    break_at(moment, fault)
+    mend = break_at(moment, fault)
 
     answer = enrol(installation)
 
     assert answer.status_code == 503, answer.text
     assert installation.sql("SELECT state FROM certificates WHERE certificate_type = 1") == [("pending",)]
     installation.check()
-    installation.sql("DROP TRIGGER fault")
+    mend()
     again = enrol(installation)
     assert again.status_code == 200
     serial = x509.load_pem_x509_certificate(wrapped(again.json["status"]["data"]).encode()).serial_number
@@ -115,14 +124,14 @@ def test_act_over_http_that_cannot_be_audited_is_503_and_nothing_happened(instal
     installation.add()
     path = signed_device(installation)
     before, signed = snapshot(installation, *SNAPSHOT, "revocation_lists"), installation.oracle.signed()
-    break_at("BEFORE INSERT ON audit_log", fault)
+    mend = break_at("BEFORE INSERT ON audit_log", fault)
 
     answer = act(create_app(installation.services).test_client(), admin, path)
 
     assert answer.status_code == 503, answer.text
     assert snapshot(installation, *SNAPSHOT, "revocation_lists") == before
     assert installation.oracle.signed() == signed
-    installation.sql("DROP TRIGGER fault")
+    mend()
     assert AuditVerification(installation.services.checkpoints).run().findings.found == []
 
 

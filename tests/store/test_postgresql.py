@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import uuid
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -61,6 +62,49 @@ def test_transaction_that_fails_leaves_nothing(database):
         write(database, 1, 1)
 
     assert database.rows("SELECT a FROM t") == []
+
+
+def test_commit_that_fails_leaves_nothing_and_the_next_one_works(database):
+    """As where a constraint is looked at no earlier, or the disk is full by then."""
+    with database.transaction():
+        database.script(["CREATE TABLE u (a INTEGER REFERENCES t (a) DEFERRABLE INITIALLY DEFERRED)"])
+
+    with pytest.raises(StoreUnavailable, match="foreign key"):
+        write(database, 1, lambda: database.insert("u", {"a": 2}))
+
+    assert database.rows("SELECT a FROM t") == []
+    write(database, 2, lambda: database.insert("u", {"a": 2}))
+    assert database.rows("SELECT a FROM u") == [{"a": 2}]
+
+
+def test_transaction_that_went_on_after_an_error_is_not_taken_for_committed(database):
+    """PostgreSQL has taken it back by then, and answers to its COMMIT with ROLLBACK, which is no error."""
+
+    def fail_and_go_on() -> None:
+        with suppress(StoreUnavailable):
+            database.insert("t", {"a": 1})
+
+    with pytest.raises(StoreUnavailable, match="taken back"):
+        write(database, 1, fail_and_go_on)
+
+    assert database.rows("SELECT a FROM t") == []
+    write(database, 2)
+    assert database.rows("SELECT a FROM t") == [{"a": 2}]
+
+
+def test_server_that_stands_still_in_a_transaction_holds_up_who_writes_and_not_who_reads(make_database, database):
+    own, frozen = database, make_database()
+    with own.transaction():
+        own.rows("SELECT set_config('lock_timeout', '300', false)")  # instead of ten seconds
+
+    with frozen.transaction():
+        frozen.insert("t", {"a": 1})
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            write(own, 2)
+        assert own.rows("SELECT a FROM t") == []
+
+    write(own, 2)
+    assert own.rows("SELECT a FROM t ORDER BY a") == [{"a": 1}, {"a": 2}]
 
 
 def test_integers_have_64_bits_and_text_is_in_byte_order(database):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from app.errors import NotFound, Unavailable
+from app.files.protected import writing_once
 from app.frontends.admin_cli.context import (
     Failed,
     json_option,
@@ -24,6 +25,7 @@ from app.operations.audit_verification import Verification
 from app.pki.merkle_tree import consistency_path, inclusion_path, leaf_hash, root_of
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_seq = click.IntRange(1, 2**63 - 1)  # what the database counts to
 _SHOWN = ("seq", "at", "actor", "address", "action", "object", "result")
 
 
@@ -49,7 +51,7 @@ def list_entries(since: str | None, action: str | None, name: str | None, limit:
 
 
 @audit.command()
-@click.argument("seq", type=click.IntRange(1))
+@click.argument("seq", type=_seq)
 @json_option
 @refusals_fail
 def show(seq: int, *, as_json: bool) -> None:
@@ -89,24 +91,33 @@ def consistency(old: int) -> None:
 
 
 @audit.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
-@click.option("--from", "first", type=click.IntRange(1), default=1, show_default=True, metavar="SEQ")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
+@click.option("--from", "first", type=_seq, default=1, show_default=True, metavar="SEQ")
 @refusals_fail
-def export(file: Path | None, first: int) -> None:
-    """Write the entries from SEQ on as JSON lines, and the newest checkpoint behind them [to standard output]."""
+def export(file: Path, first: int) -> None:
+    """Write the entries from SEQ on as JSON lines, and the newest checkpoint behind them [to standard output].
+
+    FILE is a new one that nobody else may read (0600): names and addresses are in it.
+    """
     checkpoints, end = services().checkpoints, None
     try:
         checkpoints.write()
         end = checkpoints.store.newest()
     except Unavailable as problem:  # a log that contradicts its checkpoints is evidence, and is handed out as it is
         click.echo(f"midca: WARNING: {problem}", err=True)
+    to_output = str(file) == "-"
     try:
-        with click.open_file(str(file or "-"), "x" if file else "w", encoding="utf-8") as output:
+        if not to_output and file.exists():
+            raise Failed(f"{file} is there already; an export replaces nothing.")
+        with click.open_file("-", "wb") if to_output else writing_once(file) as output:
             for page in checkpoints.log.pages(after=first - 1):
-                output.writelines(f"{entry}\n" for seq, _, entry, _ in page if end is None or seq <= end.size)
+                output.writelines(f"{entry}\n".encode() for seq, _, entry, _ in page if end is None or seq <= end.size)
             head = end or checkpoints.store.newest()
-            output.write(head.note if head else "")
+            output.write(head.note.encode() if head else b"")
+            output.flush()  # while there is somebody to tell that it cannot be written
     except OSError as error:
+        if to_output:
+            raise
         raise Failed(f"{file} cannot be written: {error.strerror}.") from error
 
 

@@ -49,8 +49,9 @@ def list_authorities(*, as_json: bool) -> None:
 def show(name: str, *, pem: bool, as_json: bool) -> None:
     """Show the CA NAME (its name, or its distinguished name)."""
     authority = services().authorities.named(name)
-    if pem:
-        click.echo("".join(_pem(certificate) for certificate in authority.chain), nl=False)
+    chain = "".join(_pem(certificate) for certificate in authority.chain)
+    if pem and not as_json:
+        click.echo(chain, nl=False)
         return
     certificate = authority.certificate
     print_fields(
@@ -65,7 +66,8 @@ def show(name: str, *, pem: bool, as_json: bool) -> None:
             "sha256": fingerprint(certificate),
             "signs end entities": authority.signs_end_entities,
             "key": "offline" if authority.offline else "here",
-        },
+        }
+        | ({"pem": chain} if pem else {}),
         as_json=as_json,
     )
 

@@ -73,7 +73,7 @@ def find(
     """Find certificates by what is known of them, newest first; --serial and --ends-within give their own order."""
     opened = services()
     search = CertificateSearch(
-        serial=serial and serial.replace(":", "").upper().lstrip("0"),
+        serial=None if serial is None else canonical_serial(serial.replace(":", "")),
         entity=entity,
         subject=subject,
         ca_name=opened.authorities.named(ca).name if ca else None,
@@ -92,12 +92,15 @@ def show(serial: str, *, pem: bool, as_json: bool) -> None:
     """Show the certificate with the hexadecimal SERIAL."""
     for stored in services().certificates.find_serial(canonical_serial(serial.replace(":", ""))):
         certificate = x509.load_der_x509_certificate(stored.certificate) if stored.certificate else None
-        if pem and certificate is not None:
-            click.echo(certificate.public_bytes(Encoding.PEM).decode(), nl=False)
+        text = certificate.public_bytes(Encoding.PEM).decode() if certificate else None
+        if pem and not as_json:
+            if text is None:
+                raise UnknownCertificate(f"Of the certificate {stored.serial} there is only a record, and no PEM.")
+            click.echo(text, nl=False)
         else:
             sha256 = fingerprint(certificate) if certificate else None
             details = {"profile": stored.certificate_profile, "from": stored.not_before.isoformat(), "sha256": sha256}
-            print_fields(_described(stored) | details, as_json=as_json)
+            print_fields(_described(stored) | details | ({"pem": text} if pem else {}), as_json=as_json)
         return
     raise UnknownCertificate(f"There is no certificate with the serial {serial[:80]}.")
 

@@ -89,9 +89,9 @@ def utc_time(text: str) -> datetime:
     """Return a time of the command line; it is UTC unless it says otherwise."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # OverflowError: beyond the calendar, seen from Greenwich
         raise InvalidInput(f"{text[:40]!r} is no time like 2026-01-31T12:00:00.") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 P = ParamSpec("P")

@@ -34,8 +34,9 @@ def show(ca: str, *, delta: bool, pem: bool, as_json: bool) -> None:
     kind = ListKind.DELTA if delta else ListKind.COMPLETE
     stored = opened.revocation_lists.latest(opened.authorities.named(ca), kind=kind)
     revocation_list = x509.load_der_x509_crl(stored.crl)
-    if pem:
-        click.echo(revocation_list.public_bytes(Encoding.PEM).decode(), nl=False)
+    text = revocation_list.public_bytes(Encoding.PEM).decode()
+    if pem and not as_json:
+        click.echo(text, nl=False)
         return
     print_fields(
         {
@@ -43,7 +44,8 @@ def show(ca: str, *, delta: bool, pem: bool, as_json: bool) -> None:
             "from": stored.this_update.isoformat(),
             "until": stored.next_update.isoformat(),
             "entries": len(revocation_list),
-        },
+        }
+        | ({"pem": text} if pem else {}),
         as_json=as_json,
     )
 

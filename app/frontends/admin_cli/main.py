@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -54,6 +55,20 @@ class _Subjects(click.Group):
             return super().get_command(ctx, cmd_name)
         subject: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name.replace("-", "_"))
         return subject
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a file, an output or a text that cannot be used is a sentence, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except PermissionError:
+            raise  # the program knows whose files they are
+        except OSError as error:
+            if error.filename is None and error.errno != errno.ENOSPC:
+                raise
+            where = "The output cannot be written" if error.filename is None else error.filename
+            raise Failed(f"{where}: {error.strerror}.") from error
+        except UnicodeEncodeError as error:  # an argument in another encoding than the shell's
+            raise Failed(f"{error.object[:80]!r} is no text in {error.encoding}.") from error
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
@@ -121,6 +136,6 @@ def events(*, once: bool) -> None:
 @refusals_fail
 def reload_profiles(*, as_json: bool) -> None:
     """Check the certificate and end entity profiles and have the running server read them and the CAs again."""
-    pid = program().reload()
-    told = f"The profiles are good; the server (process {pid}) reads them again."
-    print_done(told, {"process": pid}, as_json=as_json)
+    pid, checked = program().reload(), program().profiles().absolute()
+    told = f"The profiles in {checked} are good; the server (process {pid}) reads those it was started with again."
+    print_done(told, {"process": pid, "profiles": str(checked)}, as_json=as_json)

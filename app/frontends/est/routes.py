@@ -1,13 +1,14 @@
 """``/.well-known/est``: CA certificates, enrolment with a password, renewal with a certificate.
 
 Name and one-time password of an end entity come by HTTP's Basic authentication (RFC 7030 section 3.2.3), the name
-percent-encoded as in the path of a URL. What the RFC leaves optional is not there, and answered as it says, with 404: a
-label in the path, ``csrattrs``, ``serverkeygen`` and ``fullcmc``.
+percent-encoded as in the path of a URL. What the RFC leaves optional is not there (404): a label in the path,
+``csrattrs``, ``serverkeygen`` and ``fullcmc``.
 """
 
 from __future__ import annotations
 
 import base64
+import hmac
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -19,11 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, request
 
-from app.errors import EnrolmentRefused, NotAuthenticated, Refusal
-from app.http_access import check_holder, shown_certificate
+from app.errors import EnrolmentRefused, InvalidInput, NotAuthenticated, Refusal
+from app.http_access import check_holder, shown_certificate, tls_unique
 from app.http_description import described
 from app.http_frontend import HttpRefusal, actor, note, read_body, services
 from app.operations.issuance import IssuedCertificate
+from app.pki.certification_request import CertificationRequest
 
 blueprint: Final = Blueprint("est", __name__, url_prefix="/.well-known/est")
 _REQUEST: Final = "application/pkcs10"
@@ -32,6 +34,8 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="midca", charset="UTF-8"'}
 _REFUSALS: Final = {
     400: "The request, or the state of the end entity, is not good.",
     401: "Nobody was named, or the password or certificate is no good.",
+    404: "The CA or the profile of the end entity is no more.",
+    409: "The key or the subject is another's, or the key was revoked as compromised.",
     415: "The body is of another type, or compressed.",
     429: "Too many wrong passwords for this name; `Retry-After` says when the next one is looked at.",
 }
@@ -81,7 +85,9 @@ def simplereenroll() -> Response:
     if certificate is None or request.authorization is not None:
         return _by_password()
     with _challenge():
-        return _issued(services().reenrolment.issue(certificate, _csr(), actor()))
+        holder = services().reenrolment.holder(certificate)
+        note(entity=holder.username)
+        return _issued(services().reenrolment.issue(holder, _csr(), actor(), _check_linked))
 
 
 def _by_password() -> Response:
@@ -89,7 +95,7 @@ def _by_password() -> Response:
         username, password = _name_and_password()
         note(entity=username[:200])
         check_holder(username)
-        return _issued(services().issuance.issue(username, password, _csr(), actor()))
+        return _issued(services().issuance.issue(username, password, _csr(), actor(), look=_check_linked))
 
 
 def _name_and_password() -> tuple[str, str]:
@@ -119,6 +125,17 @@ def _csr() -> str:
     if request.mimetype != _REQUEST:
         raise HttpRefusal(f"The body must be of the type {_REQUEST}.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     return read_body().decode("latin-1")  # what is not base64 is found where it is read
+
+
+def _check_linked(csr: CertificationRequest) -> None:
+    """Raise when the request says of which TLS session it is, and that is not this one (RFC 7030 section 3.5)."""
+    unique = tls_unique() or b""
+    given = csr.challenge_password
+    if given is not None and not (unique and hmac.compare_digest(given, base64.b64encode(unique))):
+        raise InvalidInput(
+            "The request's challengePassword must be the tls-unique of this TLS session, which a proxy ends for "
+            "itself; or leave it out."
+        )
 
 
 def _issued(issued: IssuedCertificate) -> Response:

@@ -8,8 +8,9 @@ from app.store.copying import TABLES
 from tests.postgresql import Postgresql
 
 _TABLES = (*TABLES, "schema_migrations")
-_OTHERS = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 _SHAPE = """
 SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
@@ -65,7 +66,7 @@ class Copies:
         """Put the rows back; return whether the rest is as it was."""
         try:
             with psycopg.connect(address) as session:
-                session.execute(_OTHERS)
+                session.execute(_END_OTHERS)
                 if session.execute(_SHAPE).fetchone() != self._shape:
                     return False
                 session.execute("SET session_replication_role = replica")  # nothing minds the order of the tables

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from app.errors import InvalidInput
 
 Row = dict[str, Any]
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_SMALLEST: Final = -(1 << 63)
-_GREATEST: Final = (1 << 63) - 1
 
 
 class Database(ABC):
@@ -24,8 +20,7 @@ class Database(ABC):
 
     Reads see the last commit, or what the open transaction wrote. Writes need an open :meth:`transaction`. Every
     failure of the database, a broken constraint too, becomes :class:`app.errors.StoreUnavailable`: what callers can get
-    wrong is checked before it is written. A value that is on record nowhere because it cannot be, as a text with a NUL,
-    is :class:`app.errors.InvalidInput`.
+    wrong is checked before it is written. A text with a NUL is :class:`app.errors.InvalidInput`, in a query too.
     """
 
     @abstractmethod
@@ -88,20 +83,13 @@ def columns_of(record: type[Any]) -> str:
     return ", ".join(field.name for field in fields(record))
 
 
-def check_values(parameters: Row) -> None:
-    """Raise :class:`InvalidInput` for what not both databases can keep, or be asked for.
+def check_texts(parameters: Row) -> None:
+    """Raise :class:`InvalidInput` for a text with a NUL, which PostgreSQL cannot hold, nor be asked for.
 
-    PostgreSQL has no NUL in a text, neither has half of a surrogate pair (a command line has them where it is no UTF-8),
-    and numbers have 64 bits. It is not the database that fails then, and asking again does not help.
+    It is not the database that fails then, and asking again does not help.
     """
-    for value in parameters.values():
-        if isinstance(value, str):
-            if "\0" in value:
-                raise InvalidInput("What was sent holds the character U+0000, which nothing on record does.")
-            if not value.isascii() and _SURROGATE.search(value):
-                raise InvalidInput("What was sent is not valid Unicode.")
-        elif isinstance(value, int) and not _SMALLEST <= value <= _GREATEST:
-            raise InvalidInput("What was sent holds a number that is too large.")
+    if any("\0" in value for value in parameters.values() if isinstance(value, str)):
+        raise InvalidInput("What was sent holds the character U+0000, which nothing on record does.")
 
 
 @cache

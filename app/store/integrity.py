@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 10
 _SQLITE_NAMES: Final = (
-    "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL UNION ALL SELECT made.name || '.' || had.name "
-    "FROM sqlite_master AS made, pragma_table_info(made.name) AS had WHERE made.type = 'table'"
+    "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL UNION ALL "
+    "SELECT made.name || '.' || had.name FROM sqlite_master AS made, pragma_table_info(made.name) AS had "
+    "WHERE made.type = 'table'"
 )
 _POSTGRESQL_NAMES: Final = (
     "SELECT indexname::text FROM pg_indexes WHERE schemaname = current_schema() UNION ALL "

@@ -7,7 +7,7 @@ import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.store.database import Database, Row, check_values
+from app.store.database import Database, Row, check_texts
 from app.store.group_commit import Answer, Commit, Writer
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class WrittenTogether(Database):
         writer = self._acting()
         if writer is None:
             raise RuntimeError("a write outside of a transaction")
-        check_values(parameters)
+        check_texts(parameters)
         return int(writer.connection.execute(sql, parameters).rowcount)
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -91,7 +91,7 @@ class WrittenTogether(Database):
                 self._close_writer()
 
     def _query(self, sql: str, parameters: dict[str, object]) -> Answer:
-        check_values(parameters)
+        check_texts(parameters)
         writer = self._acting()
         return self._read(sql, parameters) if writer is None else writer.connection.query(sql, parameters)
 

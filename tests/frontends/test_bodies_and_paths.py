@@ -182,12 +182,11 @@ def test_odd_name_in_a_path_is_only_a_name_that_does_not_exist(client, admin, ro
         "/ca/IOTmidCA/certificate/a%00b",
         "/ca/IOTmidCA/certificate/a%00b/status",
         "/ca/IOTmidCA/revocations?since=1.%00",
-        "/ca/IOTmidCA/revocations?since=9" + "9" * 30 + ".",
         "/pki/a%00b.crl",
         "/profiles/a%00b",
     ],
 )
-def test_nul_and_number_of_any_size_are_what_the_caller_did_wrong(client, admin, path):
+def test_nul_is_what_the_caller_did_wrong(client, admin, path):
     """A40. An answer of 503 would have it sent again and again."""
     method, _, rest = path.rpartition(" ")
     assert client.open(rest, method=method or "GET", headers=admin).status_code in {400, 404, 409}

@@ -171,7 +171,12 @@ FAULTS = {
         lambda made: made.sql("ALTER TABLE end_entities DROP COLUMN send_notification"),
         "end_entities",
     ),
-    "a clock that was set back": ("clock", Level.PROBLEM, days(-2), " behind th"),  # of the last entry or, with PostgreSQL, of the server
+    "a clock that was set back": (
+        "clock",
+        Level.PROBLEM,
+        days(-2),
+        " behind th",
+    ),  # of the last entry or, with PostgreSQL, of the server
     "the disk's clock differs": ("file system clock", Level.WARNING, days(1), "away from the system's"),
     "a certificate that stays pending": (
         "pending certificates",

@@ -268,9 +268,7 @@ def _resolve(path: str):
 def init(base: Path, medium: Path, hierarchy: str = FAST, **environment: str):
     if not (base / "profiles").exists():
         profiles_directory(base / "profiles", hierarchy=hierarchy)
-    return open_services(
-        settings_for(base, **environment), create=True, medium=Medium(medium, None, CIRCUMSTANCES)
-    )
+    return open_services(settings_for(base, **environment), create=True, medium=Medium(medium, None, CIRCUMSTANCES))
 
 
 @pytest.mark.parametrize("below", [".", "usb", "ca", "ca/keys", "link"])

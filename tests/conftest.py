@@ -119,10 +119,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def databases_of(definition: pytest.Item) -> list[str]:
     """Return SQLite and what MIDCA_TEST_DATABASE says: ``both``, or ``postgresql`` alone.
 
-    Some tests are about SQLite's own files and locks (``sqlite_only``), some run on both wherever there is PostgreSQL.
+    Some tests are about SQLite's own files and locks (``sqlite_only``), some gain nothing by a second database
+    (``one_database``), some run on both wherever there is PostgreSQL.
     """
     asked = os.environ.get("MIDCA_TEST_DATABASE", "sqlite")
-    if definition.get_closest_marker("sqlite_only") is not None:
+    if any(definition.get_closest_marker(name) for name in ("sqlite_only", "one_database")):
         return ["sqlite"]
     if asked == "both" or (asked == "sqlite" and definition.get_closest_marker("both_databases") is not None):
         return ["sqlite", "postgresql"]

@@ -14,6 +14,8 @@ from app.settings import shipped
 from tests.builders import csr, key, one_line
 from tests.conftest import require_tool, run
 
+pytestmark = pytest.mark.one_database
+
 KEYS = {
     "RSA": key,
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),

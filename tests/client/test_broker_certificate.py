@@ -23,6 +23,8 @@ from app.pki.revocation import RevocationReason
 from tests.client.broker import NAME, World, broker_directory, serving, standing_in
 from tests.conftest import ACTOR
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.fixture
 def due(world):

@@ -15,6 +15,8 @@ from app.web import create_app
 from tests.client.broker import World, standing_in
 from tests.conftest import Installation, make_template, require_tool, run
 
+pytestmark = pytest.mark.one_database
+
 BUNDLE = "/pki/IOTmidCA.bundle.pem"
 POINTS = ("IOTmidCA.crl.pem", "IOTrootCA.crl.pem")
 

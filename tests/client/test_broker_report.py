@@ -13,6 +13,8 @@ from app.client.broker.configuration import load
 from app.client.errors import FileTrouble
 from tests.conftest import require_tool, run
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.fixture
 def metrics_file(world):

@@ -9,6 +9,8 @@ from app.operations import revocation_feed
 from app.pki.revocation import RevocationReason
 from tests.conftest import ACTOR
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.fixture
 def lost(world):

@@ -8,6 +8,8 @@ from openapi_spec_validator import validate
 from app.http_access import ACCESS, Access
 from app.web import create_app
 
+pytestmark = pytest.mark.one_database
+
 PAGES = ["/openapi.json", "/docs", "/docs/style.css"]
 TOKEN = {"token": []}
 SECURITY = {

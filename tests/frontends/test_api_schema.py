@@ -17,6 +17,8 @@ from app.http_access import ACCESS, Access
 from app.web import create_app
 from tests.builders import csr, one_line
 
+pytestmark = pytest.mark.one_database
+
 CHECKS = [
     checks.not_a_server_error,
     openapi_checks.status_code_conformance,

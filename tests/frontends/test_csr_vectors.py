@@ -9,6 +9,8 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from tests.builders import wrapped
 from tests.vectors.cases import CsrCase, csr_cases
 
+pytestmark = pytest.mark.one_database
+
 STATUS = {"refused": 400, "issued": 200, "too_large": 413}
 
 

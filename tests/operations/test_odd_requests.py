@@ -1,5 +1,7 @@
 """Every odd request of ``tests/vectors`` through issuance, under every shipped profile for end entities.
 
+pytestmark = pytest.mark.one_database
+
 Refused: no signature, no row, the end entity as it was (A01 to A36). Issued: judged by another parser and the YAML.
 That each case is refused for its reason is seen through HTTP, under CFREE, in ``tests/frontends/test_csr_vectors.py``.
 """

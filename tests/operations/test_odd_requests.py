@@ -1,7 +1,5 @@
 """Every odd request of ``tests/vectors`` through issuance, under every shipped profile for end entities.
 
-pytestmark = pytest.mark.one_database
-
 Refused: no signature, no row, the end entity as it was (A01 to A36). Issued: judged by another parser and the YAML.
 That each case is refused for its reason is seen through HTTP, under CFREE, in ``tests/frontends/test_csr_vectors.py``.
 """
@@ -18,6 +16,7 @@ from tests.pki.test_odd_requests import PROFILES, der_of
 from tests.policy_judge import judge
 from tests.vectors.cases import csr_cases
 
+pytestmark = pytest.mark.one_database
 PASSWORD = "0123456789abcdef0123456789abcdef"  # looks random, so it is not stretched
 
 

@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     And on PostgreSQL what is about SQLite alone with one of its parameters: ``pytest.param(..., marks=sqlite_only)``.
     """
-    alone = os.environ.get("MIDCA_TEST_DATABASE") == "postgresql"
+    alone = os.environ.get("TEST_DATABASE") == "postgresql"
     kept, left_out = [], []
     for item in items:
         kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
@@ -117,12 +117,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def databases_of(definition: pytest.Item) -> list[str]:
-    """Return SQLite and what MIDCA_TEST_DATABASE says: ``both``, or ``postgresql`` alone.
+    """Return SQLite and what TEST_DATABASE says: ``both``, or ``postgresql`` alone.
 
     Some tests are about SQLite's own files and locks (``sqlite_only``), some gain nothing by a second database
     (``one_database``), some run on both wherever there is PostgreSQL.
     """
-    asked = os.environ.get("MIDCA_TEST_DATABASE", "sqlite")
+    asked = os.environ.get("TEST_DATABASE", "sqlite")
     if any(definition.get_closest_marker(name) for name in ("sqlite_only", "one_database")):
         return ["sqlite"]
     if asked == "both" or (asked == "sqlite" and definition.get_closest_marker("both_databases") is not None):

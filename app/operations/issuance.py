@@ -176,7 +176,10 @@ class Issuance:
         self.drafts.check(authority, profile, template, serial=serial, now=now)
 
         def claim() -> None:
-            check(entity)  # who renewed a moment ago may not any more
+            try:
+                check(entity)
+            except Refusal as refusal:  # who renewed a moment ago may not any more
+                raise LostTheRace(str(refusal)) from refusal
             self.uniqueness.check(asked, template, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
                 raise self._lost_race(entity.username)

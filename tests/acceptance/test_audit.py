@@ -14,6 +14,7 @@ from tests.acceptance.server import MIDCA, environment
 from tests.conftest import Installation, require_tool, run
 from tests.merkle_proofs import is_continued, root_by_inclusion
 
+pytestmark = pytest.mark.one_database  # what commands print; the log itself is tried on both
 WITNESS = Path(__file__).parent / "witness"
 
 

@@ -12,6 +12,7 @@ from tests.acceptance.server import MIDCA, environment
 from tests.backups import back_up
 from tests.conftest import require_tool, run
 
+pytestmark = pytest.mark.one_database  # a backup is a file, wherever the rows come from
 HERE = Path(__file__).parents[2]
 IN_TMPFS = """
 mount -t tmpfs -o size=$1 midca-test "$2" || exit 77

@@ -1,6 +1,7 @@
 """What becomes of a CA that was restored: nothing comes twice, and the log says what happened (F23)."""
 
 import shutil
+import uuid
 from functools import partial
 
 import pytest
@@ -396,7 +397,7 @@ def test_into_an_empty_postgresql_and_no_other(installation, postgresql):
     file = back_up(installation).path
     base = installation.base / "other"
     shutil.copytree(installation.base / "profiles", base / "profiles")
-    settings = settings_for(base, MIDCA_DATABASE=postgresql.create("restored"))
+    settings = settings_for(base, MIDCA_DATABASE=postgresql.create(f"restored_{uuid.uuid4().hex}"))
     restoring = Restoring(_places(settings), installation.clock, partial(open_database, settings, create=True))
 
     restoring.run(file, ACTOR, passphrase=str)

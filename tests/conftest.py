@@ -119,15 +119,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def databases_of(definition: pytest.Item) -> list[str]:
     """Return SQLite and what TEST_DATABASE says: ``both``, or ``postgresql`` alone.
 
-    Some tests are about SQLite's own files and locks (``sqlite_only``), some gain nothing by a second database
-    (``one_database``), some run on both wherever there is PostgreSQL.
+    Some tests are about SQLite's own files and locks (``sqlite_only``), some say nothing of a second database
+    (``one_database``), some run on both wherever there is PostgreSQL. With ``both`` those of the acts and of the store
+    do, whose statements they try; the front ends have none, and run on PostgreSQL when it is asked for alone.
     """
     asked = os.environ.get("TEST_DATABASE", "sqlite")
     if any(definition.get_closest_marker(name) for name in ("sqlite_only", "one_database")):
         return ["sqlite"]
-    if asked == "both" or (asked == "sqlite" and definition.get_closest_marker("both_databases") is not None):
+    if asked == "postgresql":
+        return ["postgresql"]
+    of_the_acts = asked == "both" and definition.path.parent.name in {"operations", "store"}
+    if of_the_acts or definition.get_closest_marker("both_databases") is not None:
         return ["sqlite", "postgresql"]
-    return [asked]
+    return ["sqlite"]
 
 
 @pytest.fixture

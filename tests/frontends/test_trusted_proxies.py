@@ -15,7 +15,7 @@ from app.operations.access_tokens import Grant
 from app.operations.principal import Role
 from app.pki.revocation import RevocationReason
 from app.web import create_app
-from tests.builders import csr, key, one_line
+from tests.builders import csr, key, one_line, wrapped
 from tests.conftest import ACTOR, Installation
 
 PROXY, STRANGER = {"REMOTE_ADDR": "10.9.0.1"}, {"REMOTE_ADDR": "10.8.0.1"}
@@ -405,9 +405,7 @@ def test_certificate_that_nobody_admitted_opens_nothing_and_hinders_no_enrolment
 
     answer = nginx.post("/sign/operator/pkcs10", json=body, headers=shown(nginx), environ_base=PROXY)
     assert answer.status_code == 200
-    another = nginx.installation.services.certificates.of_user("operator")[-1].certificate
-    pem = base64.b64encode(another).decode()
-    header = {"X-SSL-Client-Cert": quote(f"-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n")}
+    header = {"X-SSL-Client-Cert": quote(wrapped(answer.json["status"]["data"]))}
     assert refused(get(nginx, **shown(nginx) | header))
 
 

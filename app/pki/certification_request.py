@@ -166,10 +166,8 @@ def _extension_values(csr: x509.CertificateSigningRequest) -> dict[x509.ObjectId
 
 
 def _challenge_password(csr: x509.CertificateSigningRequest) -> bytes | None:
-    try:
-        return csr.attributes.get_attribute_for_oid(AttributeOID.CHALLENGE_PASSWORD).value
-    except x509.AttributeNotFound:
-        return None
+    given = (each.value for each in csr.attributes if each.oid == AttributeOID.CHALLENGE_PASSWORD)
+    return next(given, None)
 
 
 def _check_signature(csr: x509.CertificateSigningRequest) -> None:

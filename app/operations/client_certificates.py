@@ -40,18 +40,28 @@ class ClientCertificates:
         """
         if shown.certificate is None:
             return None
-        try:
-            certificate = x509.load_pem_x509_certificate(shown.certificate.encode())
-        except (ValueError, x509.InvalidVersion) as error:
-            raise NotAuthenticated("The client certificate cannot be read.") from error
+        certificate = read_certificate(shown.certificate)
         der = certificate.public_bytes(Encoding.DER)
         admitted = self.tokens.recognise_certificate(der)
         if admitted is None:
             return None
-        if not certificate.not_valid_before_utc <= self.now() <= certificate.not_valid_after_utc:
-            raise NotAuthenticated("The client certificate has ended, or is not good yet.")
+        check_dates(certificate, self.now())
         own = self.certificates.find_serial(serial_hex(certificate.serial_number))
         # Of one that was revoked by its serial alone, or came back with a restore, there are no bytes to compare.
         if any(stored.revoked for stored in own if stored.certificate in {None, der}):
             raise NotAuthenticated("The client certificate is revoked.")
         return holder(admitted, "client certificate")
+
+
+def read_certificate(shown: str) -> x509.Certificate:
+    """Return the certificate (PEM) that a client showed; raise :class:`NotAuthenticated` when it cannot be read."""
+    try:
+        return x509.load_pem_x509_certificate(shown.encode())
+    except (ValueError, x509.InvalidVersion) as error:
+        raise NotAuthenticated("The client certificate cannot be read.") from error
+
+
+def check_dates(certificate: x509.Certificate, now: datetime) -> None:
+    """Raise :class:`NotAuthenticated` unless the certificate that a client showed is within its dates."""
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise NotAuthenticated("The client certificate has ended, or is not good yet.")

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from app.errors import (
     EnrolmentRefused,
+    NotAuthenticated,
     Refusal,
     TooManyFailures,
     Unavailable,
@@ -149,21 +150,8 @@ class Issuance:
         ``check`` raises unless what it showed lets it enrol now; it is asked before the work, and again when the work
         is about to be recorded. Raises :class:`LostTheRace` when the end entity is not any more what was given.
         """
-        stored = self._issue(entity, request, period, actor, check)
-        if stored.certificate is None:
-            raise RuntimeError("an issued certificate without its bytes")
-        return IssuedCertificate(x509.load_der_x509_certificate(stored.certificate), stored.serial)
-
-    def _issue(
-        self,
-        entity: EndEntity,
-        request: CertificationRequest,
-        period: Period | None,
-        actor: Actor,
-        check: Callable[[EndEntity], None],
-    ) -> StoredCertificate:
         if (already := self._already_issued(entity, request, actor)) is not None:
-            return already
+            return _handed_out(already)
         check(entity)
         authority = self.authorities.for_end_entities(entity.ca_name)
         check_not_revoked(self.signing.database, authority)
@@ -178,7 +166,7 @@ class Issuance:
         def claim() -> None:
             try:
                 check(entity)
-            except Refusal as refusal:  # who renewed a moment ago may not any more
+            except (EnrolmentRefused, NotAuthenticated) as refusal:  # who renewed a moment ago may not any more
                 raise LostTheRace(str(refusal)) from refusal
             self.uniqueness.check(asked, template, profile, authority.name, now)
             if not self.signing.end_entities.claim(entity, serial_hex(serial), now):
@@ -190,7 +178,7 @@ class Issuance:
         row = self.signing.pending_row(authority.name, template, particulars, subject)
         record = self.signing.recorder(row, claim, actor)
         certificate = authority.sign(template, serial=serial, now=now, record=record)
-        return self.signing.store_signed(authority.name, certificate, actor)
+        return _handed_out(self.signing.store_signed(authority.name, certificate, actor))
 
     def _lost_race(self, username: str) -> LostTheRace:
         found = self.enrolment.end_entities.find(username)
@@ -264,3 +252,9 @@ class Issuance:
                 details["refusals_left_out"] = left_out
             entry = actor.entry(Action.CERTIFICATE_REFUSED, username[:_MAX_AUDITED], details, result=refusal.code)
             self.signing.audit.append(self.now(), entry)
+
+
+def _handed_out(stored: StoredCertificate) -> IssuedCertificate:
+    if stored.certificate is None:
+        raise RuntimeError("an issued certificate without its bytes")
+    return IssuedCertificate(x509.load_der_x509_certificate(stored.certificate), stored.serial)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from app.errors import InvalidInput, NotAuthenticated, Refusal, WrongStatus
+from app.operations.client_certificates import check_dates, read_certificate
 from app.operations.enrolment import check_may_enrol
 from app.operations.issuance import IssuedCertificate, LostTheRace
 from app.pki.certificate_authority import serial_hex
@@ -50,7 +51,7 @@ class Reenrolment:
         Whoever ends TLS has verified that the caller has its key. Raises :class:`NotAuthenticated` unless this CA
         issued it, to an end entity.
         """
-        certificate = _read(shown)
+        certificate = read_certificate(shown)
         return Holder(self._stored(certificate).username, certificate)
 
     def issue(
@@ -101,8 +102,7 @@ class Reenrolment:
 
     def _check_good(self, certificate: x509.Certificate, *, superseded: bool) -> None:
         """Raise unless the certificate is good now; one that another took the place of is, with ``superseded``."""
-        if not certificate.not_valid_before_utc <= self.issuance.now() <= certificate.not_valid_after_utc:
-            raise NotAuthenticated("The client certificate has ended, or is not good yet.")
+        check_dates(certificate, self.issuance.now())
         stored = self._stored(certificate)
         if stored.revoked and not (superseded and stored.revocation_reason is RevocationReason.SUPERSEDED):
             raise NotAuthenticated("The client certificate is revoked.")
@@ -117,13 +117,6 @@ class Reenrolment:
                 f"{entity.certificate_profile} says when, if at all (renewal_window)."
             )
         check_may_enrol(entity, again=again)
-
-
-def _read(shown: str) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(shown.encode())
-    except (ValueError, x509.InvalidVersion) as error:
-        raise NotAuthenticated("The client certificate cannot be read.") from error
 
 
 def _check_same_names(request: CertificationRequest, certificate: x509.Certificate) -> None:

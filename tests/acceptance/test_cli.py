@@ -347,11 +347,11 @@ def test_a_refusal_is_one_sentence_and_status_1(midca, arguments):
 @pytest.mark.parametrize(
     "arguments", [("ca", "list"), ("audit", "export"), ("audit", "export", "--from", "9999")], ids=" ".join
 )
-def test_output_that_cannot_be_written_is_a_sentence_and_status_1(midca, arguments):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_a_sentence_and_status_1(midca, arguments, unbuffered):
+    variables = environment(midca.base) | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [MIDCA, *arguments], env=environment(midca.base), stdout=full, stderr=subprocess.PIPE, check=False
-        )
+        done = subprocess.run([MIDCA, *arguments], env=variables, stdout=full, stderr=subprocess.PIPE, check=False)
 
     assert (done.returncode, done.stderr) == (1, b"midca: The output cannot be written: No space left on device.\n")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -65,10 +67,19 @@ class _Subjects(click.Group):
         except OSError as error:
             if error.filename is None and error.errno != errno.ENOSPC:
                 raise
-            where = "The output cannot be written" if error.filename is None else error.filename
-            raise Failed(f"{where}: {error.strerror}.") from error
+            if error.filename is None:
+                _give_up_output()
+                raise Failed(f"The output cannot be written: {error.strerror}.") from error
+            raise Failed(f"{error.filename}: {error.strerror}.") from error
         except UnicodeEncodeError as error:  # an argument in another encoding than the shell's
             raise Failed(f"{error.object[:80]!r} is no text in {error.encoding}.") from error
+
+
+def _give_up_output() -> None:
+    """Let what is still in the buffer go nowhere: as it ends Python would try again, and change the status to 120."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001

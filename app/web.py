@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Flask, Response, g, jsonify, request
 from marshmallow import fields as json_fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.http import HTTP_STATUS_CODES
 
 from app.errors import Refusal, Unavailable
 from app.frontends import api_description, distribution, ejbca_rest, est, metrics, ocsp, policy, revocation_feed
@@ -121,7 +122,7 @@ def _http_error(error: HTTPException) -> Response:
     headers = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-    return _error(status.phrase.lower(), status, headers)
+    return _error(HTTP_STATUS_CODES[status].lower(), status, headers)  # Python's own phrases change with its version
 
 
 def _bug(error: Exception) -> Response:

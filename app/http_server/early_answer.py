@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from gunicorn.http import errors
+from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases change with its version
 
 _STATUSES: Final[dict[type[BaseException], HTTPStatus]] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -28,10 +29,10 @@ def status_of(error: Exception) -> HTTPStatus:
     return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def early_answer(status: HTTPStatus, message: str) -> bytes:
-    """Return a whole HTTP answer, after which the connection is closed."""
+def early_answer(status: HTTPStatus, message: str | None = None) -> bytes:
+    """Return a whole HTTP answer, after which the connection is closed. Without a message it names the status."""
+    phrase = HTTP_STATUS_CODES[status]
+    message = phrase.lower() if message is None else message
     body = json.dumps({"message": message, "status": status}) + "\n"
-    head = (
-        f"HTTP/1.1 {int(status)} {status.phrase}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    )
+    head = f"HTTP/1.1 {int(status)} {phrase}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return f"{head}Connection: close\r\n\r\n{body}".encode()

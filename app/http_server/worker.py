@@ -135,7 +135,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no typ
         else:
             _request_log.info("request", extra={"fields": fields})
         with suppress(OSError):  # the client may be gone
-            client.sendall(early_answer(status, status.phrase.lower()))
+            client.sendall(early_answer(status))
 
     def finish_request(self, connection: Connection, answered: Future[bool]) -> None:
         """Go on with a connection whose thread has ended."""

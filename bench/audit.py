@@ -21,13 +21,13 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlite_utils.utils import sqlite3
 
 from app.bootstrap import open_services
 from app.operations.actor import SYSTEM
 from app.operations.audit_verification import AuditVerification
 from app.settings import Settings
 from app.store.audit_log import Action, chained
+from app.store.sqlite_library import sqlite3
 from app.store.times import to_text
 from bench.devices import Device
 from bench.installation import ISSUER, Installation, environment

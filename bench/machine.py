@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cryptography.hazmat.backends.openssl import backend
-from sqlite_utils.utils import sqlite3
+
+from app.store.sqlite_library import sqlite3
 
 
 @dataclass(frozen=True)

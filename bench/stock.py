@@ -12,14 +12,13 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlite_utils.utils import sqlite3
-
 from app.operations.actor import SYSTEM
 from app.operations.registration import DEFAULT_PROFILE
 from app.pki.end_entity import EndEntityStatus, TokenType
 from app.pki.revocation import RevocationReason
 from app.settings import Settings
 from app.store.audit_log import Action, chained
+from app.store.sqlite_library import sqlite3
 from app.store.times import to_text
 from bench.installation import ISSUER
 

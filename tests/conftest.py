@@ -8,7 +8,6 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
-from sqlite_utils.utils import sqlite3
 
 from app import bootstrap
 from app.bootstrap import open_services
@@ -16,6 +15,7 @@ from app.operations.actor import Actor
 from app.operations.registration import Registration
 from app.settings import Settings
 from app.store.copying import TABLES
+from app.store.sqlite_library import sqlite3
 from app.web import create_app
 from tests.builders import Clock, profiles_directory
 from tests.oracle_net import NET, Net, cast

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -22,6 +21,7 @@ from app.settings import shipped
 from app.store.schema import migrate
 from app.store.sqlite import SqliteDatabase
 from app.store.sqlite_connection import Connection
+from app.store.sqlite_library import sqlite3
 from tests.builders import Clock
 from tests.conftest import settings_for
 

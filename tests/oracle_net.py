@@ -9,8 +9,7 @@ import os
 from contextlib import closing
 from pathlib import Path
 
-from sqlite_utils.utils import sqlite3
-
+from app.store.sqlite_library import sqlite3
 from tests.signer_oracle import SignerOracle, recorded
 
 NET = "SIGNER_ORACLE_NET"

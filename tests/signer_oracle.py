@@ -9,9 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils.utils import sqlite3
-
 from app.pki.write_ahead_key import write_ahead_key
+from app.store.sqlite_library import sqlite3
 
 
 class SignerOracle:

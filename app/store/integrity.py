@@ -5,9 +5,12 @@ The files of a PostgreSQL are looked after by those who run it.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
+
+import sqlite_utils
 
 from app.store.schema import migrate
 from app.store.sqlite import SqliteDatabase
@@ -16,11 +19,6 @@ if TYPE_CHECKING:
     from app.store.database import Database
 
 _SHOWN: Final = 10
-_SQLITE_NAMES: Final = (
-    "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL UNION ALL "
-    "SELECT made.name || '.' || had.name FROM sqlite_master AS made, pragma_table_info(made.name) AS had "
-    "WHERE made.type = 'table'"
-)
 _POSTGRESQL_NAMES: Final = (
     "SELECT indexname::text FROM pg_indexes WHERE schemaname = current_schema() UNION ALL "
     "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = current_schema()"
@@ -45,11 +43,11 @@ def differences(database: Database, migrations: Path) -> list[str]:
     with TemporaryDirectory() as empty:
         fresh = SqliteDatabase.create(Path(empty) / "fresh.sqlite")
         migrate(fresh, migrations)
-        expected, names = _definitions(fresh), _names(fresh, _SQLITE_NAMES)
+        expected, names = _definitions(fresh), _names(fresh)
         fresh.close()
     if isinstance(database, SqliteDatabase):
         return sorted({name for name, _ in expected ^ _definitions(database)})
-    return sorted(names - _names(database, _POSTGRESQL_NAMES))
+    return sorted(names - {name for (name,) in database.tuples(_POSTGRESQL_NAMES)})
 
 
 def version(database: Database) -> str:
@@ -59,8 +57,12 @@ def version(database: Database) -> str:
     return f"PostgreSQL {database.tuples('SHOW server_version')[0][0]}"
 
 
-def _names(database: Database, sql: str) -> set[str]:
-    return {name for (name,) in database.tuples(sql)}
+def _names(made: SqliteDatabase) -> set[str]:
+    """Return the indexes that have a name of their own, and table.column for each column."""
+    with closing(sqlite_utils.Database(made.path)) as schema:
+        tables = schema.tables
+        columns = {f"{table.name}.{column.name}" for table in tables for column in table.columns}
+        return columns | {index.name for table in tables for index in table.indexes if index.origin == "c"}
 
 
 def _definitions(database: Database) -> set[tuple[str, str]]:

@@ -7,8 +7,6 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-import sqlite_utils
-
 from app.errors import StoreUnavailable
 from app.store.group_commit import TIMEOUT, Answer, check_in_time
 from app.store.sqlite_files import SqliteFiles
@@ -31,34 +29,33 @@ class Connection:
         self.files = SqliteFiles(path, wal=wal)
         try:
             connection = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None, check_same_thread=False)
-            self._database = sqlite_utils.Database(connection, execute_plugins=False)
             connection.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute("PRAGMA foreign_keys = ON")
         except sqlite3.DatabaseError as error:
             raise _refused(error) from error
+        self._connection = connection
         self.queue = Queue(path)
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """Run a statement; return its cursor."""
         try:
-            # Not by sqlite-utils, which looks at each statement for whether it has to commit it.
-            return self._database.conn.execute(sql, parameters)
+            return self._connection.execute(sql, parameters)
         except sqlite3.DatabaseError as error:
             raise _refused(error) from error
 
     def query(self, sql: str, parameters: Any) -> Answer:
         """Return the names of the columns and all rows of a query."""
         try:
-            cursor = self._database.conn.execute(sql, parameters)
+            cursor = self._connection.execute(sql, parameters)
             return [column[0] for column in cursor.description], cursor.fetchall()
         except sqlite3.DatabaseError as error:
             raise _refused(error) from error
 
     def copy_to(self, path: Path) -> None:
         """Copy the database as it is at one moment into an empty file."""
-        source = self._database.conn
+        source = self._connection
         try:
             with closing(sqlite3.connect(path, isolation_level=None)) as copy:
                 copy.execute("PRAGMA journal_mode = OFF")
@@ -76,13 +73,13 @@ class Connection:
 
     def close(self) -> None:
         """Close it."""
-        self._database.close()
+        self._connection.close()
         self.queue.close()
 
     @property
     def in_transaction(self) -> bool:
         """True between BEGIN and its end."""
-        return bool(self._database.conn.in_transaction)
+        return bool(self._connection.in_transaction)
 
 
 class SqliteWritingConnection(Connection):

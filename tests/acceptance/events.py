@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from sqlite_utils.utils import sqlite3
-
+from app.store.sqlite_library import sqlite3
 from tests.acceptance.server import MIDCA, environment
 from tests.conftest import run
 

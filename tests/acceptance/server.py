@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import psycopg
-from sqlite_utils.utils import sqlite3
 
+from app.store.sqlite_library import sqlite3
 from tests.builders import profiles_directory
 from tests.signer_oracle import SignerOracle
 

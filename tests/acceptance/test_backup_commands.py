@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sqlite3
 import sys
 import tarfile
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.operations.doctor import CHECKS
+from app.store.sqlite_library import sqlite3
 from tests.acceptance.server import MIDCA, environment
 from tests.builders import csr
 from tests.conftest import run

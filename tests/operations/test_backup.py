@@ -13,12 +13,12 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import pytest
-from sqlite_utils.utils import sqlite3
 
 from app.errors import InvalidInput, Unavailable
 from app.files.protected import writing_once
 from app.operations.backup import verify_backup
 from app.store.audit_log import Action
+from app.store.sqlite_library import sqlite3
 from tests.backups import PASSPHRASE, back_up
 from tests.conftest import Installation
 

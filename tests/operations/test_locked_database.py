@@ -12,7 +12,7 @@ from tests.builders import csr, one_line
 REQUEST = {"passwd": "dojot", "certificate": one_line(csr())}
 HOLD = """
 import sys
-from sqlite_utils.utils import sqlite3
+from app.store.sqlite_library import sqlite3
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("BEGIN EXCLUSIVE")
 print("held", flush=True)

@@ -1,6 +1,7 @@
 """The ``midca`` command as an operator types it."""
 
 import json
+import shlex
 import shutil
 import socket
 import stat
@@ -356,6 +357,22 @@ def test_output_that_cannot_be_written_is_a_sentence_and_status_1(midca, argumen
     assert (done.returncode, done.stderr) == (1, b"midca: The output cannot be written: No space left on device.\n")
 
 
+def test_output_that_is_limited_is_a_sentence_too(midca):
+    """The shell's limit is in blocks of 512 or 1024 octets; what would kill the process is off, as in a container."""
+    command = f"trap '' XFSZ; ulimit -f 0; exec {shlex.quote(str(MIDCA))} audit export > exported"
+    done = subprocess.run(["sh", "-c", command], env=environment(midca.base),
+                          cwd=midca.base, capture_output=True, text=True, check=False)  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (1, "midca: The output cannot be written: File too large.\n")
+
+
+def test_export_to_a_closed_output_is_a_sentence(midca):
+    done = subprocess.run(["sh", "-c", f"exec {shlex.quote(str(MIDCA))} audit export >&-"],
+                          env=environment(midca.base), capture_output=True, text=True, check=False)  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (1, "midca: The output is closed; name a file.\n")
+
+
 def test_adding_an_end_entity_twice_is_refused(midca):
     midca("entity", "add", "f60c28")
 
@@ -370,6 +387,7 @@ def test_adding_an_end_entity_twice_is_refused(midca):
         ("ca", "list", "--no-such-option"),
         ("serve", "--port", "0"),
         ("audit", "show", str(2**63)),
+        ("database", "copy", "sqlite"),
     ],
     ids=" ".join,
 )

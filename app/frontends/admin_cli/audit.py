@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ def export(file: Path, first: int) -> None:
     try:
         if not to_output and file.exists():
             raise Failed(f"{file} is there already; an export replaces nothing.")
+        if to_output and sys.stdout is None:
+            raise Failed("The output is closed; name a file.")
         with click.open_file("-", "wb") if to_output else writing_once(file) as output:
             for page in checkpoints.log.pages(after=first - 1):
                 output.writelines(f"{entry}\n".encode() for seq, _, entry, _ in page if end is None or seq <= end.size)

@@ -29,8 +29,14 @@ def migrate(*, as_json: bool) -> None:
     print_fields({"applied": program().migrate()}, as_json=as_json)
 
 
+def _address(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise click.BadParameter("it begins with postgresql://")
+    return text
+
+
 @database.command("copy")
-@click.argument("address")
+@click.argument("address", callback=_address)
 @json_option
 @refusals_fail
 def copy_(address: str, *, as_json: bool) -> None:

@@ -44,6 +44,7 @@ _MODULES: Final = {
     "token": f"{_HERE}.token",
 }
 """The subjects, and the module of each."""
+_OUTPUT_FAILS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class _Subjects(click.Group):
@@ -65,7 +66,7 @@ class _Subjects(click.Group):
         except PermissionError:
             raise  # the program knows whose files they are
         except OSError as error:
-            if error.filename is None and error.errno != errno.ENOSPC:
+            if error.filename is None and error.errno not in _OUTPUT_FAILS:
                 raise
             if error.filename is None:
                 _give_up_output()

@@ -17,6 +17,7 @@ from app.files.authority_files import AuthorityFiles, names_on_disk
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.hierarchy_file import load_hierarchy
 from app.files.places import UNFINISHED_RESTORE
+from app.files.presence import is_directory, is_there
 from app.files.private_keys import PrivateKeys
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.protected import FileTurn, exclusive, make_directory
@@ -108,10 +109,10 @@ def open_services(
     """
     if create:
         make_directory(settings.data)
-    elif not (settings.data.is_dir() and exists(settings)) and not (settings.data / UNFINISHED_RESTORE).exists():
+    elif not (is_directory(settings.data) and exists(settings)) and not is_there(settings.data / UNFINISHED_RESTORE):
         raise ConfigurationError(f"There is no CA in {settings.data}; make one with: midca init")
     with exclusive(settings.data / SETUP_LOCK):
-        if (settings.data / UNFINISHED_RESTORE).exists():
+        if is_there(settings.data / UNFINISHED_RESTORE):
             raise ConfigurationError(f"A restore into {settings.data} was not finished: run midca restore again.")
         return _open(settings, create=create, now=now, new_serial=new_serial, signing_key=signing_key, medium=medium)
 

@@ -30,6 +30,7 @@ from app.files.authority_files import names_on_disk
 from app.files.core_dumps import forbid_core_dumps
 from app.files.end_entity_profile_files import load_end_entity_profiles
 from app.files.places import Places
+from app.files.presence import is_there
 from app.files.profile_files import load_profiles
 from app.files.server_process import ServerProcess
 from app.frontends.admin_cli import cli
@@ -269,7 +270,7 @@ def _weak_by_default(settings: Settings) -> Iterator[str]:
     """Yield a sentence for what is weak as long as nobody chooses otherwise."""
     if settings.default_password is not None:
         yield "who is registered without a password gets the public one (MIDCA_DEFAULT_PASSWORD=dojot)."
-    if settings.key_passphrase.default.exists():
+    if is_there(settings.key_passphrase.default):
         yield f"the passphrase of the CA keys lies beside them ({settings.key_passphrase.default})."
 
 

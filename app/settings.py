@@ -12,6 +12,7 @@ from typing import Final
 from app.access_settings import ACCESS_DESCRIPTIONS, AccessSettings, access_settings
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import END_ENTITIES
+from app.files.presence import is_directory
 from app.files.secrets import SecretSource
 from app.files.shipped import shipped
 from app.files.tls_files import TlsFiles
@@ -212,7 +213,7 @@ class Settings:
     def end_entity_profiles(self) -> Path:
         """The directory of the end entity profiles: in that of the profiles, or the shipped one where none is there."""
         own = self.profiles / END_ENTITIES
-        return own if own.is_dir() else shipped("profiles") / END_ENTITIES
+        return own if is_directory(own) else shipped("profiles") / END_ENTITIES
 
     @property
     def server_process(self) -> Path:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import ConfigurationError, StoreUnavailable
 from app.files.authority_files import names_on_disk
+from app.files.presence import is_there
 from app.files.protected import FileTurn
 from app.store.schema import is_new, migrate
 from app.store.sqlite import SqliteDatabase, check_readable
@@ -54,7 +55,7 @@ def _check_not_new(database: Database) -> None:
 
 def exists(settings: Settings) -> bool:
     """Return whether there may be a CA: a database is only made with one."""
-    return bool(settings.database_address) or settings.database.exists()
+    return bool(settings.database_address) or is_there(settings.database)
 
 
 def turn(settings: Settings, name: str) -> Turn:
@@ -67,7 +68,7 @@ def turn(settings: Settings, name: str) -> Turn:
 
 
 def _sqlite(settings: Settings, *, create: bool) -> SqliteDatabase:
-    if not settings.database.exists():
+    if not is_there(settings.database):
         if not create:
             raise ConfigurationError(f"The database {settings.database} is missing.")
         if names_on_disk(settings.authority_files):

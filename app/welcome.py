@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from app.files.presence import is_there
 from app.pki.certificate_authority import fingerprint
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def made(settings: Settings, opened: Opened) -> dict[str, Any]:
         "data": str(settings.data),
         "cas": [{"name": name, "sha256": fingerprint(named(name).certificate)} for name in opened.created],
         "keys": str(settings.authority_files / "keys") if opened.created else None,
-        "passphrase": str(passphrase) if opened.created and passphrase.exists() else None,
+        "passphrase": str(passphrase) if opened.created and is_there(passphrase) else None,
         "admin_token": str(settings.admin_token) if opened.token_written else None,
     }
 

@@ -46,6 +46,11 @@ BROKEN = {
         "connection.execute('PRAGMA journal_mode = DELETE')",
         "sql = 'UPDATE end_entities SET status = 40'",
     ],
+    "overlooks_trouble": [
+        "make_key() if not path.exists() else None",
+        "found = (directory / 'keys').is_dir()",
+        "os.path.exists(path)",
+    ],
 }
 ALLOWED = [
     "os.open(path, flags)",
@@ -55,6 +60,7 @@ ALLOWED = [
     "subject = template.subject",
     "_log.info('a token of %s', tokens.name)",
     "text = 'Select a profile, and update it'",
+    "found = exists(settings)",
 ]
 
 

@@ -1,6 +1,6 @@
 """What no line of the server may do; `make lint` runs it over ``app``, and prints ``file:line: rule: why``.
 
-Five rules over Python's own syntax tree: the tools that could be told the same bring some hundred megabytes with them.
+Six rules over Python's own syntax tree: the tools that could be told the same bring some hundred megabytes with them.
 """
 
 from __future__ import annotations
@@ -99,12 +99,20 @@ def speaks_sql(node: ast.AST) -> Iterator[str]:
             yield repr(text[:40])
 
 
+def overlooks_trouble(node: ast.AST) -> Iterator[str]:
+    """What cannot be seen is not missing: ``presence`` tells them apart, and ``Path.exists`` does not."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="exists" | "isfile" | "isdir" | "is_file" | "is_dir" as asked)):
+            yield asked
+
+
 RULES: Final[dict[Callable[[ast.AST], Iterator[str]], tuple[str, ...]]] = {
     starts_programs: (PROGRAMS,),
     joins_names: (NAMES,),
     copies_requests: (CSR, "app/client/"),
     logs_secrets: (),
     speaks_sql: ("app/store/",),
+    overlooks_trouble: (),
 }
 """Each rule, and where it does not hold: a file, or a folder with its slash."""
 

@@ -20,6 +20,7 @@ from . import files
 from .certification_request import Names, make_request, serves
 from .chain import Chain, check_certificate, to_pem
 from .errors import ClientError, NotVerified
+from .presence import is_there
 from .private_key import KeyKind, PrivateKey, key_from_pem, key_to_pem
 
 KEY: Final = ".key"
@@ -43,7 +44,7 @@ class DeviceFiles:
 
     def settle(self) -> bool:
         """Finish what a run that was stopped had begun, giving verified files their names; return whether it had."""
-        begun = self._next(CERTIFICATE).exists()
+        begun = is_there(self._next(CERTIFICATE))
         if begun:
             self._put_in_place()
         return begun
@@ -69,7 +70,7 @@ class DeviceFiles:
 
         ``new_key``: the key that is there is to be replaced.
         """
-        if not new_key and self.path(KEY).exists():
+        if not new_key and is_there(self.path(KEY)):
             self._next(KEY).unlink(missing_ok=True)
             key = self._own_key()
         else:
@@ -91,7 +92,7 @@ class DeviceFiles:
 
     def _put_in_place(self) -> None:
         for suffix in _SUFFIXES:
-            if self._next(suffix).exists():
+            if is_there(self._next(suffix)):
                 files.move(self._next(suffix), self.path(suffix))
 
     def _next(self, suffix: str) -> Path:
@@ -101,7 +102,7 @@ class DeviceFiles:
         return key_from_pem(files.read_secret(self.path(KEY)), self.path(KEY))
 
     def _waiting_key(self, wanted: KeyKind) -> PrivateKey | None:
-        if not self._next(KEY).exists():
+        if not is_there(self._next(KEY)):
             return None
         key = key_from_pem(files.read_secret(self._next(KEY)), self._next(KEY))
         return key if wanted.is_of(key) else None

@@ -12,6 +12,7 @@ from typing import Any
 from .authority import Authority
 from .device_files import CERTIFICATE, CHAIN, KEY, REQUEST, DeviceFiles
 from .errors import ClientError
+from .presence import is_there
 from .retrieval import Outcome, Result
 from .trusted_authority import ca_file, crl_file
 
@@ -89,7 +90,7 @@ class Report:
             "ca": ca_file(self.directory, self.authority),
             "crl": crl_file(self.directory, self.authority),
         }
-        return ((name, path) for name, path in paths.items() if path.exists())
+        return ((name, path) for name, path in paths.items() if is_there(path))
 
 
 def error_fields(error: ClientError) -> dict[str, str]:

@@ -17,6 +17,7 @@ from .certification_request import Names
 from .chain import verified_chain
 from .device_files import DeviceFiles
 from .errors import ClientError, during
+from .presence import is_there
 from .private_key import KeyKind
 from .revocation_list import verify_list
 from .trusted_authority import TrustedAuthority, ca_file, check_pin, check_same_root
@@ -104,7 +105,7 @@ class Retrieval:
 
     def has_ca(self) -> bool:
         """Return whether the CA's file is there."""
-        return ca_file(self.wishes.directory, self.authority).exists()
+        return is_there(ca_file(self.wishes.directory, self.authority))
 
     def retrieve(self, devices: Sequence[Device], authority: TrustedAuthority, jobs: int) -> Iterator[Outcome]:
         """Yield what comes of each device, as it comes, ``jobs`` at a time."""

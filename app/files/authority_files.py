@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConfigurationError
+from app.files.presence import is_there
 from app.files.private_keys import PrivateKeys
 from app.files.protected import check_directory, make_directory, write_once, write_over
 
@@ -45,7 +46,7 @@ class AuthorityFiles:
     def certificate(self, name: str) -> x509.Certificate | None:
         """Return a CA's certificate, or None when there is none yet."""
         path = self.certificate_path(name)
-        if not path.exists():
+        if not is_there(path):
             return None
         try:
             return x509.load_pem_x509_certificate(path.read_bytes())
@@ -71,7 +72,7 @@ class AuthorityFiles:
 
     def has_key(self, name: str) -> bool:
         """Return whether a CA's key is on disk."""
-        return self.key_path(name).exists()
+        return is_there(self.key_path(name))
 
     def key(self, name: str) -> CertificateIssuerPrivateKeyTypes:
         """Return a CA's key, ready to sign.

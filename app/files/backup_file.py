@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.errors import InvalidInput
+from app.files.presence import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +179,7 @@ def files_below(directory: Path, prefix: str) -> dict[str, bytes]:
     return {
         f"{prefix}{path.relative_to(directory)}": path.read_bytes()
         for path in sorted(directory.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+        if is_file(path) and not any(part.startswith(".") for part in path.relative_to(directory).parts)
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.errors import ConfigurationError, Unavailable
+from app.files.presence import is_there
 from app.files.private_keys import PrivateKeys, check_key
 from app.files.protected import make_directory, write_over
 from app.pki.checkpoint import NoteSigner, NoteVerifier, read_checkpoints
@@ -33,7 +34,7 @@ def checkpoint_signer(
     sign neither certificates nor checkpoints. One that is ``retired`` never signs again: a log that was restored is
     another one from there on, and must not sign what contradicts the checkpoints of before.
     """
-    signer = _load(path, private_keys) if path.exists() else None
+    signer = _load(path, private_keys) if is_there(path) else None
     if signer is not None and str(signer.verifier) not in map(str, retired):
         return signer
     if not create:

@@ -12,6 +12,7 @@ from marshmallow import Schema
 
 from app.errors import ConfigurationError
 from app.files.hierarchy_file import load_hierarchy
+from app.files.presence import is_there
 from app.files.profile_probe import probe_problem
 from app.files.profile_schemas import SCHEMAS
 from app.files.profile_sections import CURVES
@@ -158,7 +159,7 @@ def load_profiles(directory: Path) -> dict[str, CertificateProfile]:
             raise ConfigurationError(f"{path}: type: ocsp_responder is the type of {RESPONDER_PROFILE}, and no other.")
     found = {path.stem: profile for path, profile in profiles.items()}
     found |= {name: load_profile(shipped("profiles") / f"{name}.yaml") for name in OWN_PROFILES if name not in found}
-    if (directory / HIERARCHY_FILE).exists():
+    if is_there(directory / HIERARCHY_FILE):
         declared = load_hierarchy(directory / HIERARCHY_FILE)
         signs_end_entities = {ca.name: ca.signs_end_entities for ca in declared}
         for path, profile in profiles.items():

@@ -12,6 +12,7 @@ from io import BufferedRandom
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.errors import ConfigurationError
+from app.files.presence import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ def make_directory(path: Path) -> None:
 
 def check_directory(path: Path) -> None:
     """Raise :class:`ConfigurationError` when others may enter a directory of secrets, or it belongs to another user."""
-    if path.exists():
+    if is_there(path):
         _check_private(path, path.stat(), "entered", "0700")
 
 

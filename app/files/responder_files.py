@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConfigurationError, InvalidInput
+from app.files.presence import is_there
 from app.files.private_keys import PrivateKeys, check_key
 from app.files.protected import Version, make_directory, version_of, write_over
 from app.pki.distribution_points import SEPARATOR
@@ -56,7 +57,7 @@ class ResponderFiles:
     def next_key(self, ca_name: str) -> ec.EllipticCurvePrivateKey | None:
         """Return the key that waits for its certificate, or None."""
         path = self._next_path(ca_name)
-        return _elliptic(path, self.private_keys.load(path)) if path.exists() else None
+        return _elliptic(path, self.private_keys.load(path)) if is_there(path) else None
 
     def save_next_key(self, ca_name: str, key: ec.EllipticCurvePrivateKey) -> None:
         """Keep a key until its certificate comes."""

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConfigurationError
 from app.files.authority_files import AuthorityFiles
+from app.files.presence import is_directory, is_there
 from app.files.private_keys import PrivateKeys
 from app.files.protected import make_directory, write_once, write_over, writing_once
 from app.files.secrets import SecretSource
@@ -51,16 +52,16 @@ class RootMedium:
         if create:
             make_directory(directory)
             _check_writable(directory)
-        elif not directory.is_dir():
+        elif not is_directory(directory):
             raise ConfigurationError(f"{directory} is no directory.")
-        fresh = create and not (directory / "keys").exists()
+        fresh = create and not is_there(directory / "keys")
         passphrase = SecretSource("of the root's key", None, None, None, path).read(create=fresh)
         return cls(directory, AuthorityFiles(directory, PrivateKeys(lambda: passphrase)))
 
     def lists(self, name: str) -> list[x509.CertificateRevocationList]:
         """Return the newest lists of a root."""
         path = self._lists(name)
-        if not path.exists():
+        if not is_there(path):
             return []
         try:
             return lists_from_pem(path.read_bytes())

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from app.errors import ConfigurationError
+from app.files.presence import is_there
 from app.files.protected import make_directory, read_private, version_of, write_once, write_over
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class SecretSource:
     @property
     def is_credential(self) -> bool:
         """Whether it comes from systemd."""
-        return self.credential is not None and self.credential.exists()
+        return self.credential is not None and is_there(self.credential)
 
     @property
     def path(self) -> Path | None:
@@ -88,7 +89,7 @@ class SecretSource:
         return f"the environment variable {self.name}" if self.path is None else str(self.path)
 
     def _default(self, *, create: bool) -> bytes:
-        if not self.default.exists():
+        if not is_there(self.default):
             if not create:
                 raise ConfigurationError(
                     f"{self.default} is missing: what it protects is there and cannot be used without it. "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.errors import ConfigurationError
+from app.files.presence import is_there
 from app.files.protected import exclusive_if_free
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ServerProcess:
 
         Raises :class:`ConfigurationError` when none does.
         """
-        if self.path.exists():
+        if is_there(self.path):
             with exclusive_if_free(self.path) as free:
                 if not free:
                     return self._hang_up()

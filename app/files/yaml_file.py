@@ -10,6 +10,7 @@ import yaml
 from marshmallow import Schema, ValidationError
 
 from app.errors import ConfigurationError
+from app.files.presence import is_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -51,7 +52,9 @@ def yaml_files(directory: Path) -> list[Path]:
     Raises :class:`ConfigurationError` for a ``*.yml`` or ``*.YAML``, which somebody believes to be read.
     """
     found = (
-        [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")] if directory.is_dir() else []
+        [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]
+        if is_directory(directory)
+        else []
     )
     for path in found:
         if path.suffix.lower() in {".yml", ".yaml"} and path.suffix != ".yaml":

@@ -25,6 +25,7 @@ from app.files.backup_file import (
     write_backup,
 )
 from app.files.end_entity_profile_files import END_ENTITIES
+from app.files.presence import is_there
 from app.files.protected import exclusive, writing_once
 from app.files.sealed import seal
 from app.store.audit_log import Action, AuditLog
@@ -69,7 +70,7 @@ class Backup:
         The audit entry is written when the backup is whole and before it has its name. Raises :class:`Unavailable`
         when the file cannot be written; then there is none.
         """
-        if path.exists():
+        if is_there(path):
             raise InvalidInput(f"{path} is there already; a backup replaces nothing.")
         try:
             with writing_once(path) as file:
@@ -104,7 +105,7 @@ class Backup:
 
     def _members(self) -> dict[str, bytes | Path]:
         checkpoints = self.places.checkpoints
-        members: dict[str, bytes | Path] = {CHECKPOINTS: checkpoints.read_bytes()} if checkpoints.exists() else {}
+        members: dict[str, bytes | Path] = {CHECKPOINTS: checkpoints.read_bytes()} if is_there(checkpoints) else {}
         members |= files_below(self.places.authorities / "certificates", CERTIFICATES)
         members |= files_below(self.places.profiles, PROFILES)
         return members | files_below(self.places.end_entity_profiles, f"{PROFILES}{END_ENTITIES}/")

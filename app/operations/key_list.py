@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.errors import ConfigurationError
+from app.files.presence import is_there
 from app.files.private_keys import check_key
 from app.pki.declared_authority import describe_key
 from app.pki.key_identity import public_key_sha256_of
@@ -46,7 +47,7 @@ class KeyList:
     def paths(self) -> list[Path]:
         """Return every file that holds a private key."""
         kept = [*self.files.keys.glob("*.pem"), *self.responders.directory.glob("*.pem"), self.audit_key]
-        return sorted(path for path in kept if path.exists())
+        return sorted(path for path in kept if is_there(path))
 
     def states(self) -> Iterator[KeyState]:
         """Yield the state of each key that is in use."""

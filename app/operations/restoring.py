@@ -28,6 +28,7 @@ from app.files.backup_file import (
 )
 from app.files.checkpoint_files import CheckpointFile
 from app.files.end_entity_profile_files import END_ENTITIES
+from app.files.presence import is_file, is_there
 from app.files.protected import exclusive, make_directory, sync_directory, write_over
 from app.files.sealed import unseal
 from app.operations.replay import Replay
@@ -112,7 +113,7 @@ class Restoring:
     def _check_empty(self) -> None:
         data, unfinished = self.places.data, self.places.unfinished_restore
         ignored = {self.places.setup_lock.name, "lost+found"}
-        if data.exists() and not unfinished.exists() and {path.name for path in data.iterdir()} - ignored:
+        if is_there(data) and not is_there(unfinished) and {path.name for path in data.iterdir()} - ignored:
             raise Conflict(f"{data} is not empty: a backup is only restored into an empty directory.")
 
     def _secrets(self, backup: BackupReader, passphrase: Callable[[], str]) -> dict[str, bytes]:
@@ -135,7 +136,7 @@ class Restoring:
                 self._put(self.places.secrets / name.removeprefix("secrets/"), content)
             elif not name.startswith(CERTIFICATES):
                 self._put(self.places.authorities / name.removeprefix("ca/"), content)
-        if CHECKPOINTS in backup.manifest.files and not self.places.checkpoints.exists():
+        if CHECKPOINTS in backup.manifest.files and not is_there(self.places.checkpoints):
             self._put(self.places.checkpoints, backup.read(CHECKPOINTS))
         profiles = {name.removeprefix(PROFILES): backup.read(name) for name in backup.names(PROFILES)}
         if all(_is(self._in_use(name), content) for name, content in profiles.items()):
@@ -229,4 +230,4 @@ class Restoring:
 
 
 def _is(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
+    return is_file(path) and path.read_bytes() == content

@@ -1,6 +1,7 @@
 """What is too long is refused for its length before it is parsed: the longest that is not, and the shortest that is."""
 
 import json
+import sys
 
 import pytest
 
@@ -68,8 +69,10 @@ def test_what_is_too_long_is_refused(shared_server, raw, status):
     assert b"Traceback" not in answer
 
 
-@pytest.mark.parametrize(("depth", "message"), [(20, "Missing parameter"), (30_000, "malformed JSON")])
-def test_body_of_any_depth_is_read_or_refused(shared_server, depth, message):
+@pytest.mark.parametrize("depth", [20, 30_000])
+def test_body_of_any_depth_is_read_or_refused(shared_server, depth):
+    """How deep is too deep is for Python to say: a thousand, or as of 3.14 what its stack holds."""
     _, _, content = exchange(shared_server, nested(depth)).partition(b"\r\n\r\n")
 
-    assert json.loads(content)["message"].startswith(message)
+    refused = "malformed JSON" if depth > 20 and sys.version_info < (3, 14) else "Missing parameter"
+    assert json.loads(content)["message"].startswith(refused)

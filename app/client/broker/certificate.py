@@ -20,6 +20,7 @@ from ..certification_request import make_request, serves
 from ..chain import Chain, check_certificate, to_pem
 from ..errors import BadAnswer, ClientError, FileTrouble
 from ..files import SECRET, read_secret, write
+from ..presence import is_there
 from ..private_key import PrivateKey, key_from_pem, key_to_pem
 from .configuration import OwnCertificate
 
@@ -34,7 +35,7 @@ _PAUSE: Final = timedelta(minutes=10)
 def installed(directory: Path) -> x509.Certificate | None:
     """Return the certificate the broker has now; raise :class:`FileTrouble` for a file that holds none."""
     path = directory / FILE
-    if not path.exists():
+    if not is_there(path):
         return None
     try:
         return x509.load_pem_x509_certificates(read_secret(path))[0]
@@ -96,7 +97,7 @@ class Renewal:
     def _next(self) -> tuple[PrivateKey, x509.CertificateSigningRequest]:
         """Return the key and request that are waiting for a certificate, or new ones."""
         path = self.directory / _NEXT
-        if path.exists():
+        if is_there(path):
             content = read_secret(path)
             key, request = key_from_pem(content, path), _request(content)
             if serves(request, key, self.wanted.names):

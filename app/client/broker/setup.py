@@ -16,6 +16,7 @@ from ..certification_request import Names, make_request
 from ..chain import check_certificate, fingerprint
 from ..errors import ClientError, FileTrouble
 from ..files import SECRET, sole_user, write
+from ..presence import is_there
 from ..private_key import KeyKind
 from ..trusted_authority import check_pin
 from . import certificate, configuration
@@ -70,7 +71,7 @@ def set_up(wishes: Wishes, registrar: Registrar, now: Callable[[], datetime]) ->
     """
     _check_place(wishes)
     with sole_user(wishes.out):
-        if (wishes.out / certificate.FILE).exists():
+        if is_there(wishes.out / certificate.FILE):
             raise FileTrouble(f"{wishes.out} has a broker's key and certificate already.", "Give another directory.")
         trusted = registrar.trusted()
         if wishes.root_pin:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from app.errors import NotFound, Unavailable
+from app.files.presence import is_there
 from app.files.protected import writing_once
 from app.frontends.admin_cli.context import (
     Failed,
@@ -108,7 +109,7 @@ def export(file: Path, first: int) -> None:
         click.echo(f"midca: WARNING: {problem}", err=True)
     to_output = str(file) == "-"
     try:
-        if not to_output and file.exists():
+        if not to_output and is_there(file):
             raise Failed(f"{file} is there already; an export replaces nothing.")
         if to_output and sys.stdout is None:
             raise Failed("The output is closed; name a file.")

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from app.client.errors import ClientError
 from app.client.http_server import HttpServer, refusal
 from app.errors import InvalidInput, UnknownAuthority
+from app.files.presence import is_file
 from app.frontends.admin_cli.context import Failed, json_option, print_fields, refusals_fail, services
 from app.operations.authorities import Authorities
 from app.operations.revocation import canonical_serial
@@ -60,7 +61,7 @@ def query(certificate: str, ca: str | None, url: str | None, https_ca: Path | No
 def _subject(authorities: Authorities, certificate: str, ca: str | None) -> tuple[CertificateAuthority, int]:
     """Return who issued the certificate, and its serial."""
     path = Path(certificate)
-    if not path.is_file():
+    if not is_file(path):
         try:
             serial = canonical_serial(certificate.replace(":", ""))
         except InvalidInput as error:

@@ -13,6 +13,7 @@ import click
 
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_files import load_end_entity_profiles
+from app.files.presence import is_directory
 from app.files.profile_case_files import CASES, load_cases
 from app.files.profile_files import load_profile, load_profiles, profile_paths
 from app.files.profile_schemas import profile_json_schema, profile_keys_table
@@ -84,7 +85,7 @@ def check(files: tuple[Path, ...]) -> None:
 
 
 def _checks(path: Path) -> list[tuple[Path, Callable[[], object]]]:
-    if not path.is_dir():
+    if not is_directory(path):
         return [(path, partial(_checked, load_profile, path))]
     return [(path, partial(_checked, load_profiles, path)), (path / CASES, partial(load_cases, path))]
 

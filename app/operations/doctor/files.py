@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
+from app.files.presence import is_directory, is_there
 from app.operations.doctor.finding import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ _TLS_ENDS_SOON: Final = timedelta(days=14)
 def data_directory(patient: Patient) -> Iterator[Finding]:
     """Is there one, whole, and closed to others?"""
     data = patient.places.data
-    if not data.is_dir():
+    if not is_directory(data):
         yield problem(f"There is no directory {data}.", "Set MIDCA_DATA, or make a CA with: midca init")
-    elif patient.places.unfinished_restore.exists():
+    elif is_there(patient.places.unfinished_restore):
         yield problem(f"A restore into {data} was not finished.", "Run midca restore again.")
     elif data.stat().st_mode & 0o077:
         yield warning(f"Others may enter {data} (mode {_mode(data)}).", f"chmod 0700 {data}")
@@ -38,7 +39,7 @@ def secret_files(patient: Patient) -> Iterator[Finding]:
     places = patient.places
     directories = (places.authorities / "keys", places.authorities / "ocsp", places.secrets)
     paths = [path for directory in directories for path in (directory, *directory.glob("*"))]
-    paths = [path for path in (*paths, places.database, places.data / "admin.token") if path.exists()]
+    paths = [path for path in (*paths, places.database, places.data / "admin.token") if is_there(path)]
     found = [finding for path in paths for finding in _private(path)]
     yield from found
     if not found:
@@ -48,7 +49,7 @@ def secret_files(patient: Patient) -> Iterator[Finding]:
 def _private(path: Path) -> Iterator[Finding]:
     status = path.stat()
     if status.st_mode & 0o077:
-        mode = "0700" if path.is_dir() else "0600"
+        mode = "0700" if is_directory(path) else "0600"
         yield problem(f"{path} is open to others (mode {_mode(path)}).", f"chmod {mode} {path}, and ask who read it.")
     if status.st_uid not in {os.geteuid(), 0}:
         yield problem(f"{path} belongs to another user (uid {status.st_uid}).", "chown it to the user of the server.")
@@ -56,7 +57,7 @@ def _private(path: Path) -> Iterator[Finding]:
 
 def file_system_clock(patient: Patient) -> Iterator[Finding]:
     """Do the clocks of this machine and of the disk agree? They differ where the disk is another machine's."""
-    if not patient.places.data.is_dir():
+    if not is_directory(patient.places.data):
         return
     with NamedTemporaryFile(dir=patient.places.data, prefix=".clock.") as probe:
         written = datetime.fromtimestamp(os.fstat(probe.fileno()).st_mtime, UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from app.files.presence import is_there
 from app.operations.doctor.finding import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def disk(patient: Patient) -> Iterator[Finding]:
     said = patient.readiness["disk"]
     free = shutil.disk_usage(patient.places.data).free
     database = patient.places.database
-    wanted = _ROOM + (2 * database.stat().st_size if database.exists() else 0)
+    wanted = _ROOM + (2 * database.stat().st_size if is_there(database) else 0)
     advice = "Make room: midca refuses every request whose record cannot be written."
     if said != "ok":
         yield problem(said, advice)

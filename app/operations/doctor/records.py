@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.errors import Refusal
+from app.files.presence import is_directory
 from app.operations.doctor.finding import Finding, ok, problem, warning
 from app.operations.key_list import GOOD, OFFLINE, SEALED_BEFORE
 from app.pki.end_entity import ENROLLABLE
@@ -113,7 +114,7 @@ def audit_log(patient: Patient) -> Iterator[Finding]:
     """Is the log the one its newest checkpoint covers, and is that one young?"""
     checkpoints = patient.services.checkpoints
     checkpoints.check_saved()
-    if not (folder := patient.places.checkpoints.parent).is_dir():
+    if not is_directory(folder := patient.places.checkpoints.parent):
         yield warning(
             f"There is no directory {folder}: no checkpoint of the audit log can be written.",
             "Mount the disk, or set MIDCA_AUDIT_CHECKPOINTS.",

@@ -1,11 +1,13 @@
+import math
 import os
 
 import pytest
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from app.errors import ConfigurationError
-from app.files.private_keys import PrivateKeys
+from app.files.private_keys import PrivateKeys, check_key
 from tests.builders import key
 from tests.pki.authorities import authority
 
@@ -24,6 +26,63 @@ def path(tmp_path):
     path.write_bytes(keys(OLD).seal(key()) + BEHIND)
     path.chmod(0o600)
     return path
+
+
+@asn1.sequence
+class RsaPrivateKey:
+    """RFC 8017 appendix A.1.2: written by hand, for the library makes none whose numbers are wrong."""
+
+    version: int
+    n: int
+    e: int
+    d: int
+    p: int
+    q: int
+    dmp1: int
+    dmq1: int
+    iqmp: int
+
+
+RSA = rsa.generate_private_key(65537, 2048).private_numbers()
+NUMBERS = {name: getattr(RSA, name) for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp")} | {
+    "n": RSA.public_numbers.n,
+    "e": RSA.public_numbers.e,
+}
+
+
+def rsa_file(path, **wrong: int) -> PrivateKeys:
+    """Write an RSA key that has wrong numbers in the place of some of its own; return what opens it."""
+    der = asn1.encode_der(RsaPrivateKey(version=0, **NUMBERS | wrong))
+    key = serialization.load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+    path.write_bytes(keys(OLD).seal(key))
+    path.chmod(0o600)
+    return keys(OLD)
+
+
+def test_rsa_key_is_opened_without_a_look_for_whether_its_primes_are_prime(tmp_path):
+    assert rsa_file(tmp_path / "key.pem").load(tmp_path / "key.pem").private_numbers() == RSA
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_rsa_key_whose_numbers_do_not_belong_together_is_none(tmp_path, number):
+    opening = rsa_file(tmp_path / "key.pem", **{number: NUMBERS[number] + 2})
+
+    with pytest.raises(ConfigurationError, match="cannot be opened: wrong passphrase, or no key"):
+        opening.load(tmp_path / "key.pem")
+
+
+def test_rsa_key_of_primes_that_are_none_does_not_pass_for_another(tmp_path):
+    """Its numbers belong together, so it is opened. It fits no certificate but its own, nor can it sign for that."""
+    p, q, e = RSA.p * 3 - 2, RSA.q, 65537
+    while math.gcd(e, (p - 1) * (q - 1)) != 1 or p % 7:  # 7 divides it, so it is no prime
+        p += 2
+    d = pow(e, -1, math.lcm(p - 1, q - 1))
+    numbers = {"p": p, "q": q, "n": p * q, "d": d, "dmp1": d % (p - 1), "dmq1": d % (q - 1), "iqmp": pow(q, -1, p)}
+    key = rsa_file(tmp_path / "key.pem", **numbers).load(tmp_path / "key.pem")
+
+    for public in (rsa.RSAPublicNumbers(e, RSA.public_numbers.n).public_key(), key.public_key()):
+        with pytest.raises(ConfigurationError, match="does not fit its certificate, or cannot sign"):
+            check_key("CA X", key, public)
 
 
 @pytest.mark.parametrize("passphrases", [(OLD,), (NEW, OLD), (OLD, NEW), (NEW, b"another one", OLD)])

@@ -59,7 +59,7 @@ def version(database: Database) -> str:
 
 def _names(made: SqliteDatabase) -> set[str]:
     """Return the indexes that have a name of their own, and table.column for each column."""
-    with closing(sqlite_utils.Database(made.path)) as schema:
+    with closing(sqlite_utils.Database(made.path, execute_plugins=False)) as schema:
         tables = schema.tables
         columns = {f"{table.name}.{column.name}" for table in tables for column in table.columns}
         return columns | {index.name for table in tables for index in table.indexes if index.origin == "c"}

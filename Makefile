@@ -76,7 +76,7 @@ build: install-dev ## build wheels and sdists of midca and midca-retrieve into d
 
 .PHONY: clean
 clean: ## remove the environment, dist/ and the caches (var/, the CA's data, stays)
-	rm -rf $(VENV) .venv.lock .venv.lock.d dist build .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv.lock .venv.lock.held dist build .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements/runtime.txt requirements/build.txt pyproject.toml tools/make-venv

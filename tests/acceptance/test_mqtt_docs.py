@@ -214,7 +214,10 @@ def answers(field, tmp_path_factory) -> dict[str, str]:
 
 @pytest.mark.parametrize("told", PROVOKED)
 def test_an_error_of_the_document_comes_of_the_cause_that_it_names(answers, told):
-    assert told in answers[told]
+    row = next(line for line in DOCUMENT.splitlines() if line.startswith(f"| `{told}` |"))
+    other = re.findall("also `([a-z ]+)`", row)  # as another version of OpenSSL puts it
+
+    assert any(words in answers[told] for words in [told, *other])
 
 
 def test_the_document_names_these_errors():

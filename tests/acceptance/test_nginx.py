@@ -104,8 +104,9 @@ def test_no_client_may_say_what_only_a_proxy_may_say_nor_read_metrics(tmp_path):
         threading.Thread(target=behind.serve_forever, args=(0.05,), daemon=True).start()
         with Nginx(tmp_path / "nginx", behind.server_port, certificate, certificate) as nginx:
             nginx.ask("/user/f60c28?x=%2F", context, Authorization="Bearer t", **said)
-            with pytest.raises(urllib.error.HTTPError, match="403"):
+            with pytest.raises(urllib.error.HTTPError, match="403") as refused:
                 nginx.ask("/metrics", context)
+            refused.value.close()
         behind.shutdown()
 
     ((path, headers),) = asked

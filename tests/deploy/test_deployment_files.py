@@ -226,10 +226,10 @@ def test_make_help_lists_every_target():
 def test_one_make_at_a_time_builds_the_environment(flock, tmp_path):
     environment = dict(os.environ)
     if flock == "without flock":
-        for name in ("sh", "mkdir", "rmdir", "sleep"):
+        for name in ("sh", "rm", "sleep"):
             (tmp_path / name).symlink_to(require_tool(name))
         environment["PATH"] = str(tmp_path)
-    alone = "mkdir busy && sleep 0.1 && rmdir busy"
+    alone = "set -C && : >busy && sleep 0.1 && rm busy"
     command = [CHECKOUT / "tools/with-lock", "lock", "sh", "-c", alone]
 
     builders = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(3)]

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 
 from app.errors import ConfigurationError
 from app.files.hierarchy_file import load_hierarchy
+from app.files.presence import is_there
 from app.files.profile_files import HIERARCHY_FILE, load_profiles
 from app.files.root_medium import RootMedium
 from app.operations.ceremony import Ceremony
@@ -46,6 +47,7 @@ def open_ceremony(
     """
     directory = medium.directory.absolute()
     for path in (directory, directory / "keys"):
+        is_there(path)  # a loop of links is told of here, before it is followed
         if path.resolve().is_relative_to(settings.data.resolve()):
             raise ConfigurationError(f"{directory} lies in the data directory: the key of an offline root never does.")
     return Ceremony(

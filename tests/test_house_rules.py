@@ -50,6 +50,8 @@ BROKEN = {
         "make_key() if not path.exists() else None",
         "found = (directory / 'keys').is_dir()",
         "os.path.exists(path)",
+        "kept = sorted(directory.glob('*.pem'))",
+        "from os.path import exists",
     ],
 }
 ALLOWED = [

@@ -20,7 +20,7 @@ from . import files
 from .certification_request import Names, make_request, serves
 from .chain import Chain, check_certificate, to_pem
 from .errors import ClientError, NotVerified
-from .presence import is_there
+from .files import is_there
 from .private_key import KeyKind, PrivateKey, key_from_pem, key_to_pem
 
 KEY: Final = ".key"

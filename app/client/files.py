@@ -49,6 +49,20 @@ def move(source: Path, target: Path) -> None:
         raise _trouble(target, "written", error) from error
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a path leads to something; raise :class:`FileTrouble` where that cannot be seen.
+
+    ``Path.exists`` says no then, since Python 3.14: a key in a closed directory would be made anew.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _trouble(path, "looked at", error) from error
+    return True
+
+
 def read(path: Path) -> bytes | None:
     """Return the content, None if there is no such file; raise :class:`FileTrouble`."""
     try:

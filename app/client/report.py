@@ -12,7 +12,7 @@ from typing import Any
 from .authority import Authority
 from .device_files import CERTIFICATE, CHAIN, KEY, REQUEST, DeviceFiles
 from .errors import ClientError
-from .presence import is_there
+from .files import is_there
 from .retrieval import Outcome, Result
 from .trusted_authority import ca_file, crl_file
 

@@ -17,7 +17,7 @@ from .certification_request import Names
 from .chain import verified_chain
 from .device_files import DeviceFiles
 from .errors import ClientError, during
-from .presence import is_there
+from .files import is_there
 from .private_key import KeyKind
 from .revocation_list import verify_list
 from .trusted_authority import TrustedAuthority, ca_file, check_pin, check_same_root

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConfigurationError
-from app.files.presence import is_there
+from app.files.presence import entries, is_there
 from app.files.private_keys import PrivateKeys
 from app.files.protected import check_directory, make_directory, write_once, write_over
 
@@ -74,15 +74,15 @@ class AuthorityFiles:
         """Return whether a CA's key is on disk."""
         return is_there(self.key_path(name))
 
-    def key(self, name: str) -> CertificateIssuerPrivateKeyTypes:
-        """Return a CA's key, ready to sign.
+    def key(self, name: str, *, validated: bool = False) -> CertificateIssuerPrivateKeyTypes:
+        """Return a CA's key, ready to sign; ``validated`` as :meth:`PrivateKeys.open` has it.
 
         Raises :class:`ConfigurationError` when the file is missing or open to others, or the passphrase is not its own.
         """
         check_directory(self.keys)
-        return self.private_keys.load(self.key_path(name))
+        return self.private_keys.open(self.key_path(name), validated=validated).key
 
 
 def names_on_disk(directory: Path) -> list[str]:
     """Return the names of all CAs with a certificate under ``directory``; needs no passphrase."""
-    return sorted(path.stem for path in (directory / "certificates").glob("*.pem"))
+    return sorted(path.stem for path in entries(directory / "certificates", ".pem"))

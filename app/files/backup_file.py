@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.errors import InvalidInput
-from app.files.presence import is_file
+from app.files import presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,8 +178,8 @@ def files_below(directory: Path, prefix: str) -> dict[str, bytes]:
     """Return the files below a directory by name, all but hidden ones: these are half written, or a lock."""
     return {
         f"{prefix}{path.relative_to(directory)}": path.read_bytes()
-        for path in sorted(directory.rglob("*"))
-        if is_file(path) and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+        for path in presence.files_below(directory)
+        if not any(part.startswith(".") for part in path.relative_to(directory).parts)
     }
 
 

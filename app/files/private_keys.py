@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         CertificatePublicKeyTypes,
     )
 
+_LEAST_EXPONENT: Final = 3
 _END: Final = b"-----END ENCRYPTED PRIVATE KEY-----\n"
 
 
@@ -74,14 +75,19 @@ class PrivateKeys:
             raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
         return True
 
-    def open(self, path: Path) -> Opened:
-        """Return all that is in a file; raises as :meth:`load` does."""
+    def open(self, path: Path, *, validated: bool = False) -> Opened:
+        """Return all that is in a file; raises as :meth:`load` does.
+
+        ``validated`` has OpenSSL look whether the primes of an RSA key are such, which takes a quarter of a second for
+        RSA-4096. A key that has a certificate is held against that (:func:`check_key`), which tells as much.
+        """
         for _ in range(2):  # a rotation may end between the two reads: then the file is a new one too
             pem = read_private(path)
             for number, passphrase in enumerate(self.passphrases()):
                 try:
-                    # OpenSSL would look whether the primes are such, a quarter of a second for RSA-4096 at each start.
-                    key = serialization.load_pem_private_key(pem, passphrase, unsafe_skip_rsa_key_validation=True)
+                    key = serialization.load_pem_private_key(
+                        pem, passphrase, unsafe_skip_rsa_key_validation=not validated
+                    )
                     _check_numbers(key)
                 except TypeError as error:
                     raise ConfigurationError(f"{path} is not encrypted; keys are only kept encrypted.") from error
@@ -94,8 +100,8 @@ class PrivateKeys:
 def _check_numbers(key: object) -> None:
     """Raise :class:`ValueError` unless the numbers of an RSA key belong together (RFC 8017 section 3.2).
 
-    With :func:`check_key` this is all there is to know of a key that midca made. The modulus is then the certificate's,
-    and no other numbers than the primes it was made of give it.
+    With :func:`check_key` this is all there is to know of a key whose certificate is here. The modulus is then the
+    certificate's, and no other numbers than the primes it was made of give it.
     """
     if not isinstance(key, rsa.RSAPrivateKey):
         return
@@ -104,6 +110,7 @@ def _check_numbers(key: object) -> None:
     if not (
         p > 1
         and q > 1
+        and e >= _LEAST_EXPONENT
         and p * q == numbers.public_numbers.n
         and d * e % (p - 1) == d * e % (q - 1) == 1
         and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))

@@ -118,10 +118,12 @@ class Secret:
 
     def __call__(self) -> tuple[bytes, ...]:
         """Return the secret, and behind it those before it. While it cannot be read, it is what it was."""
-        version, (known, lines) = self._version_now(), self._known
-        if version == known:
-            return lines
+        known, lines = self._known
+        version = None
         try:
+            version = self._version_now()
+            if version == known:
+                return lines
             lines = self._read(create=False)
         except ConfigurationError as error:
             if version != self._told:

@@ -224,9 +224,8 @@ class Hierarchy:
             raise ConfigurationError(f"The root {declared.name} is not made yet: go on with midca init --root-out.")
         if not files.has_key(declared.name):
             files.save_key(declared.name, declared.generate_key())
-        key = files.key(declared.name)
-        check_key(f"CA {declared.name}", key, key.public_key())
-        key = self.signing_key(key)
+        # Left by a start that was interrupted, maybe: there is no certificate yet that says what key it must be.
+        key = self.signing_key(files.key(declared.name, validated=True))
         self.files.save_certificate(declared.name, self.certify(declared, key, SYSTEM))
 
     def _check_made_here(self, name: str, key: CertificateIssuerPrivateKeyTypes) -> None:

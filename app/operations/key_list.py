@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.errors import ConfigurationError
-from app.files.presence import is_there
+from app.files.presence import entries, is_there
 from app.files.private_keys import check_key
 from app.pki.declared_authority import describe_key
 from app.pki.key_identity import public_key_sha256_of
@@ -45,9 +45,12 @@ class KeyList:
     audit_key: Path
 
     def paths(self) -> list[Path]:
-        """Return every file that holds a private key."""
-        kept = [*self.files.keys.glob("*.pem"), *self.responders.directory.glob("*.pem"), self.audit_key]
-        return sorted(path for path in kept if is_there(path))
+        """Return every file that holds a private key; raise :class:`ConfigurationError` where a CA's is missing."""
+        kept = [*entries(self.files.keys, ".pem"), *entries(self.responders.directory, ".pem")]
+        for path in (self.files.key_path(each.name) for each in self.authorities if not each.offline):
+            if path not in kept:
+                raise ConfigurationError(f"{path} is missing.")
+        return sorted([*kept, self.audit_key] if is_there(self.audit_key) else kept)
 
     def states(self) -> Iterator[KeyState]:
         """Yield the state of each key that is in use."""

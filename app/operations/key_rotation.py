@@ -76,6 +76,7 @@ class KeyRotation:
         """
         source = self.passphrase.source
         with self._alone():
+            files = self.key_files()
             lines = self.passphrase()
             if len(lines) == 1:
                 self._check_ours(
@@ -87,7 +88,6 @@ class KeyRotation:
                     source.replace(lines)
             if self.passphrase() != tuple(lines):  # one that was read before would call every key sealed anew
                 raise ConfigurationError(f"{source} cannot be read as it was written; it opens all keys: run it again.")
-            files = self.key_files()
             resealed = sum(self.private_keys.reseal(path) for path in files)
             if not all(self.private_keys.is_sealed_anew(path) for path in files):
                 raise ConfigurationError(f"A key was not written as it should be; {source} still opens the old ones.")

@@ -19,7 +19,7 @@ def migrate(database: Database, directory: Path) -> list[str]:
     Raises :class:`ConfigurationError` when the database was written by a newer program, which knows migrations that
     this one does not.
     """
-    files = {path.stem: path for path in sorted(directory.glob("*.sql"))}
+    files = {path.stem: path for path in sorted(directory.iterdir()) if path.suffix == ".sql"}
     with database.transaction():
         database.script(["CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)"])
         known = set(applied(database))

@@ -56,6 +56,58 @@ def test_directory_that_is_closed_to_the_user_is_told(base, command):
     assert "Permission denied." in told
 
 
+@pytest.mark.parametrize("folder", ["keys", "ocsp"])
+def test_keys_that_cannot_be_listed_keep_their_passphrase(base, folder):
+    """Else a rotation would seal those that it finds, none, and take the old passphrase away."""
+    closed, passphrase = base / "data" / "ca" / folder, base / "data" / "secrets" / "key-passphrase"
+    before = passphrase.read_bytes()
+    closed.chmod(0o300)
+
+    told = refused(base, ["keys", "rotate-passphrase"])
+
+    closed.chmod(0o700)
+    assert f"{closed} cannot be looked at: Permission denied." in told
+    assert passphrase.read_bytes() == before
+    states = run(MIDCA, "keys", "list", env=environment(base), cwd=base)
+    assert states.returncode == 0, states.stderr
+
+
+def test_certificates_that_cannot_be_listed_are_not_taken_for_none(base):
+    """Else a database and a passphrase would be made beside the keys of the CAs that are there."""
+    data = base / "data"
+    for path in data.glob("midca.sqlite*"):
+        path.unlink()
+    (data / "secrets" / "key-passphrase").unlink()
+    (data / "ca" / "certificates").chmod(0o300)
+
+    told = refused(base, ["init"])
+
+    assert f"{data / 'ca' / 'certificates'} cannot be looked at: Permission denied." in told
+    assert not (data / "midca.sqlite").exists()
+    assert not (data / "secrets" / "key-passphrase").exists()
+
+
+def test_backup_of_profiles_that_cannot_be_seen_is_none(base, tmp_path):
+    cases = base / "profiles" / "cases"
+    cases.mkdir(exist_ok=True)
+    cases.chmod(0)
+
+    told = refused(base, ["backup", "create", str(tmp_path / "backup.tar")])
+
+    cases.chmod(0o700)
+    assert f"{cases} cannot be looked at: Permission denied." in told
+    assert not (tmp_path / "backup.tar").exists()
+
+
+def test_doctor_tells_once_what_cannot_be_seen(base):
+    (base / "data" / "midca.sqlite").unlink()
+    (base / "data" / "midca.sqlite").symlink_to("midca.sqlite")
+
+    done = run(MIDCA, "doctor", "--json", env=environment(base), cwd=base)
+
+    assert done.stdout.count("midca.sqlite cannot be looked at: Too many levels of symbolic links") <= 3
+
+
 def test_file_system_that_may_only_be_read_is_told(base, tmp_path):
     mounted = tmp_path / "mounted"
     mounted.mkdir()

@@ -63,16 +63,23 @@ def test_rsa_key_is_opened_without_a_look_for_whether_its_primes_are_prime(tmp_p
     assert rsa_file(tmp_path / "key.pem").load(tmp_path / "key.pem").private_numbers() == RSA
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_rsa_key_whose_numbers_do_not_belong_together_is_none(tmp_path, number):
-    opening = rsa_file(tmp_path / "key.pem", **{number: NUMBERS[number] + 2})
+WRONG = [{number: value + 2} for number, value in NUMBERS.items()] + [
+    {"p": 1, "q": NUMBERS["n"], "dmp1": 0, "iqmp": 0},
+    {"q": 1, "p": NUMBERS["n"], "dmq1": 0, "iqmp": 1},
+    {"e": 1, "d": 1, "dmp1": 1, "dmq1": 1},  # with which anybody signs
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=" ".join)
+def test_rsa_key_whose_numbers_do_not_belong_together_is_none(tmp_path, wrong):
+    opening = rsa_file(tmp_path / "key.pem", **wrong)
 
     with pytest.raises(ConfigurationError, match="cannot be opened: wrong passphrase, or no key"):
         opening.load(tmp_path / "key.pem")
 
 
 def test_rsa_key_of_primes_that_are_none_does_not_pass_for_another(tmp_path):
-    """Its numbers belong together, so it is opened. It fits no certificate but its own, nor can it sign for that."""
+    """Its numbers belong together, so it is opened; it fits no certificate, and OpenSSL itself knows it for none."""
     p, q, e = RSA.p * 3 - 2, RSA.q, 65537
     while math.gcd(e, (p - 1) * (q - 1)) != 1 or p % 7:  # 7 divides it, so it is no prime
         p += 2
@@ -83,6 +90,8 @@ def test_rsa_key_of_primes_that_are_none_does_not_pass_for_another(tmp_path):
     for public in (rsa.RSAPublicNumbers(e, RSA.public_numbers.n).public_key(), key.public_key()):
         with pytest.raises(ConfigurationError, match="does not fit its certificate, or cannot sign"):
             check_key("CA X", key, public)
+    with pytest.raises(ConfigurationError, match="no key"):
+        keys(OLD).open(tmp_path / "key.pem", validated=True)
 
 
 @pytest.mark.parametrize("passphrases", [(OLD,), (NEW, OLD), (OLD, NEW), (NEW, b"another one", OLD)])

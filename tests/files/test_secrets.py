@@ -169,6 +169,19 @@ def test_secret_stays_as_it_was_while_its_file_cannot_be_used(file_source, fault
     assert secret() == (b"again " + LONG.encode(),)
 
 
+def test_secret_stays_as_it_was_while_the_credentials_of_systemd_cannot_be_seen(source, tmp_path, caplog):
+    (tmp_path / "given").mkdir()
+    (tmp_path / "credential").rename(tmp_path / "given" / "pepper")
+    secret = Secret(dataclasses.replace(source, credential=tmp_path / "given" / "pepper"), create=False)
+    before = secret()
+
+    (tmp_path / "given").rename(tmp_path / "elsewhere")
+    (tmp_path / "given").symlink_to("given")
+
+    assert [secret(), secret()] == [before, before]
+    assert caplog.text.count("stays as it was") == 1
+
+
 def test_secret_that_could_not_be_read_once_is_read_at_the_next_use(file_source, monkeypatch):
     """With too few file descriptors a process may miss the moment at which it was changed."""
     secret = Secret(file_source, create=False)

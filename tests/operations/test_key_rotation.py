@@ -171,6 +171,17 @@ def test_file_that_no_passphrase_opens_keeps_the_old_one(installation, rotation)
     assert old not in lines(installation)
 
 
+def test_key_that_is_gone_keeps_the_passphrase(installation, rotation):
+    """It may be somewhere else and come back: a passphrase that opens it must not be taken away meanwhile."""
+    before, path = lines(installation), installation.settings.authority_files / "keys" / "IOTmidCA.pem"
+    path.rename(path.with_suffix(".away"))
+
+    with pytest.raises(ConfigurationError, match=r"IOTmidCA\.pem is missing"):
+        rotation.rotate_passphrase(ACTOR)
+
+    assert lines(installation) == before
+
+
 @pytest.mark.parametrize("secret", ["key_passphrase", "pepper"])
 def test_file_that_cannot_be_written_changes_nothing(installation, rotation, monkeypatch, secret):
     before = lines(installation, secret)

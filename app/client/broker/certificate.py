@@ -19,8 +19,7 @@ from ..authority import Authority
 from ..certification_request import make_request, serves
 from ..chain import Chain, check_certificate, to_pem
 from ..errors import BadAnswer, ClientError, FileTrouble
-from ..files import SECRET, read_secret, write
-from ..presence import is_there
+from ..files import SECRET, is_there, read_secret, write
 from ..private_key import PrivateKey, key_from_pem, key_to_pem
 from .configuration import OwnCertificate
 

@@ -15,8 +15,7 @@ from cryptography import x509
 from ..certification_request import Names, make_request
 from ..chain import check_certificate, fingerprint
 from ..errors import ClientError, FileTrouble
-from ..files import SECRET, sole_user, write
-from ..presence import is_there
+from ..files import SECRET, is_there, sole_user, write
 from ..private_key import KeyKind
 from ..trusted_authority import check_pin
 from . import certificate, configuration

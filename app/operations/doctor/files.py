@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
-from app.files.presence import is_directory, is_there
+from app.files.presence import entries, is_directory, is_there
 from app.operations.doctor.finding import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def secret_files(patient: Patient) -> Iterator[Finding]:
     """Can anybody else read or replace keys, secrets, the database?"""
     places = patient.places
     directories = (places.authorities / "keys", places.authorities / "ocsp", places.secrets)
-    paths = [path for directory in directories for path in (directory, *directory.glob("*"))]
+    paths = [path for directory in directories for path in (directory, *entries(directory))]
     paths = [path for path in (*paths, places.database, places.data / "admin.token") if is_there(path)]
     found = [finding for path in paths for finding in _private(path)]
     yield from found

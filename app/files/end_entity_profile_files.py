@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from app.errors import ConfigurationError
 from app.files.end_entity_profile_schema import EndEntityProfileSchema
 from app.files.hierarchy_file import load_hierarchy
-from app.files.presence import entries
 from app.files.profile_files import HIERARCHY_FILE, load_profile, profile_paths
 from app.files.profile_json_schema import json_schema_of
 from app.files.profile_keys import keys_table_of
-from app.files.yaml_file import load
+from app.files.yaml_file import load, yaml_files
 from app.pki import distinguished_name
 from app.pki.end_entity import TokenType
 from app.pki.end_entity_names import (
@@ -73,7 +72,7 @@ def load_end_entity_profiles(directory: Path) -> dict[str, EndEntityProfile]:
 
     Certificate profiles and CAs that they name must be in the directory above: the profiles, and ``hierarchy.yaml``.
     """
-    paths = entries(directory, ".yaml")
+    paths = yaml_files(directory)
     if not paths:
         raise ConfigurationError(f"There is no end entity profile in {directory}.")
     schema = EndEntityProfileSchema(

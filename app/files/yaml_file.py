@@ -10,7 +10,7 @@ import yaml
 from marshmallow import Schema, ValidationError
 
 from app.errors import ConfigurationError
-from app.files.presence import is_directory
+from app.files.presence import entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -51,11 +51,7 @@ def yaml_files(directory: Path) -> list[Path]:
 
     Raises :class:`ConfigurationError` for a ``*.yml`` or ``*.YAML``, which somebody believes to be read.
     """
-    found = (
-        [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]
-        if is_directory(directory)
-        else []
-    )
+    found = [path for path in entries(directory) if not path.name.startswith(".")]
     for path in found:
         if path.suffix.lower() in {".yml", ".yaml"} and path.suffix != ".yaml":
             raise ConfigurationError(f"{path}: only files that end in .yaml are read; rename it, or take it away.")

@@ -149,6 +149,17 @@ def test_directory_without_a_profile_is_refused(write, tmp_path):
         load_end_entity_profiles(tmp_path / "profiles" / END_ENTITIES)
 
 
+def test_hidden_file_is_left_alone_and_one_that_would_be_ignored_is_refused(write, tmp_path):
+    path = write(VALID)
+    for stray in (".#A.yaml", "._A.yaml", ".A.yaml.swp", "A.yaml~"):
+        (path.parent / stray).write_bytes(b"\xff")
+
+    assert load_end_entity_profiles(path.parent).keys() == {path.stem}
+    (path.parent / "B.yml").write_text("")
+    with pytest.raises(ConfigurationError, match=r"B\.yml: only files that end in \.yaml"):
+        load_end_entity_profiles(path.parent)
+
+
 def test_profiles_of_an_older_directory_are_the_shipped_ones(tmp_path):
     profiles_directory(tmp_path / "profiles")
     settings = Settings.from_environment({"MIDCA_PROFILES": str(tmp_path / "profiles")})

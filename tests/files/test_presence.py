@@ -51,8 +51,10 @@ def test_what_is_missing_is_not_there(tmp_path, asked):
     assert not asked(tmp_path / "nothing")
     assert not asked(tmp_path / "file" / "below")
     assert not asked(tmp_path / "dangling")
-    if asked is not is_there_for_a_client:
-        assert not asked(tmp_path / ("x" * 300))
+
+
+def test_nothing_has_a_name_too_long_for_a_file(tmp_path):
+    assert not is_there(tmp_path / ("x" * 300))
 
 
 @pytest.mark.parametrize("listed", [entries, files_below])
